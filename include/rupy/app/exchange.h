@@ -1,0 +1,94 @@
+/* exchange.h -- one request and its answer, from head to last byte.
+ *
+ * The session that parsed the request makes an exchange and owns it; a
+ * handler holds a pointer to it until it ends it (rp_exchange_answer(), _end()
+ * or _abort()) or is told stop().  After either, the pointer and every slice
+ * read from it are gone. */
+#ifndef RUPY_APP_EXCHANGE_H
+#define RUPY_APP_EXCHANGE_H
+
+#include <sys/types.h>
+
+#include "rupy/base/arena.h"
+#include "rupy/http/parser.h"
+#include "rupy/route/router.h"
+
+struct rp_exchange;
+struct rp_peer;
+
+struct rp_handler_ops {
+    /* Answer now, or keep x and answer later.  Called once per request. */
+    void (*start)(void *self, struct rp_exchange *x);
+    /* The client is gone: forget x.  Never called after x was ended. */
+    void (*stop)(void *self, struct rp_exchange *x);
+    /* The client sends no more.  It may be gone, or wait for the answer
+     * behind a half-closed connection: only a failed write tells.  NULL:
+     * does not care. */
+    void (*eof)(void *self, struct rp_exchange *x);
+    /* After rp_exchange_write() said 1: there is room again. */
+    void (*drained)(void *self, struct rp_exchange *x);
+};
+
+struct rp_handler {
+    const struct rp_handler_ops *ops;
+    void *self;
+};
+
+/* A route: what rp_router_add() is given. */
+struct rp_route {
+    struct rp_handler handler;
+    struct rp_str pattern; /* as registered, for logs and metrics */
+};
+
+/* The request.  Slices are good until the exchange ends, but may move when
+ * it is detached: read them anew after a suspension. */
+const struct rp_request *rp_exchange_request(const struct rp_exchange *x);
+const struct rp_match *rp_exchange_match(const struct rp_exchange *x);
+/* All of the content. */
+struct rp_str rp_exchange_content(const struct rp_exchange *x);
+const struct rp_peer *rp_exchange_peer(const struct rp_exchange *x);
+/* Memory that lives until the exchange ends; NULL when over its cap. */
+struct rp_arena *rp_exchange_arena(struct rp_exchange *x);
+/* A pointer of the handler's own, NULL at first. */
+void rp_exchange_set_data(struct rp_exchange *x, void *data);
+void *rp_exchange_data(const struct rp_exchange *x);
+
+/* An answer that is known whole. */
+struct rp_answer {
+    int status;
+    const struct rp_field *fields; /* may be NULL */
+    unsigned nfields;
+    struct rp_str content_type; /* may be empty */
+    struct rp_str content;
+    /* Not NULL: content stays where it is until release(arg), which is called
+     * exactly once, whatever happens.  NULL: it is copied. */
+    void (*release)(void *arg);
+    void *arg;
+};
+
+/* Send it and end the exchange.  Fields that belong to the server are left
+ * out; one that may not go out makes it a 500. */
+void rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a);
+/* A plain text answer of the server's own: "404 Not Found\n". */
+void rp_exchange_answer_status(struct rp_exchange *x, int status);
+
+/* Or in pieces.  length < 0: not known.  Return 0, or -1 when a field may not
+ * go out, and then nothing was sent. */
+int rp_exchange_head(struct rp_exchange *x, int status,
+                     const struct rp_field *fields, unsigned nfields,
+                     struct rp_str content_type, int64_t length);
+/* Send n bytes of content, copied.  Return 0, or 1 when the client is slow:
+ * it was taken, but wait for drained() before the next.  What goes beyond the
+ * length that was given is cut off and logged. */
+int rp_exchange_write(struct rp_exchange *x, const void *p, size_t n);
+/* The answer is complete.  Shorter than its length: the connection closes. */
+void rp_exchange_end(struct rp_exchange *x);
+/* The handler failed: 500 if nothing was sent yet, else the connection is
+ * closed so that the client notices.  Ends the exchange. */
+void rp_exchange_abort(struct rp_exchange *x);
+/* Was rp_exchange_head() called? */
+bool rp_exchange_has_head(const struct rp_exchange *x);
+/* More than RP_SINK_HIGH wait to be sent; drained() will follow. */
+bool rp_exchange_is_full(const struct rp_exchange *x);
+
+#endif

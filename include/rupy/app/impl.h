@@ -1,0 +1,50 @@
+/* impl.h -- the exchange from inside, for h1.c, exchange.c and dispatch.c. */
+#ifndef RUPY_APP_IMPL_H
+#define RUPY_APP_IMPL_H
+
+#include "rupy/app/service.h"
+#include "rupy/base/list.h"
+
+struct rp_exchange {
+    struct rp_service *v;
+    struct rp_sink *sink;
+    const struct rp_peer *peer;
+    void (*on_end)(struct rp_exchange *x); /* the session's; x is still whole */
+    void *session;
+
+    struct rp_request request;
+    struct rp_field *fields; /* room for limits.request_fields */
+    struct rp_match match;
+    const struct rp_handler *handler; /* NULL until it was found */
+    void *data;                       /* the handler's */
+    struct rp_str content;            /* borrowed, or in content_buf */
+    struct rp_buf content_buf;
+    struct rp_arena arena;
+
+    double began;
+    int status;              /* 0: no head was sent */
+    enum rp_framing framing;
+    int64_t left;            /* of a promised length; -1: none promised */
+    uint64_t sent;           /* bytes of content */
+    bool close;              /* the connection closes after this */
+    bool failed;             /* the answer cannot be completed */
+    bool started;            /* the handler was told */
+    bool borrows;            /* slices point into the read buffer */
+    struct rp_exchange *next_free;
+};
+
+/* From the pool; NULL: out of memory. */
+struct rp_exchange *rp_exchange_new(struct rp_service *v);
+/* Back to the pool; whatever it holds is given up. */
+void rp_exchange_free(struct rp_exchange *x);
+void rp_exchange_pool_free(struct rp_exchange_pool *pool);
+/* The read buffer is about to be used again: copy what points into
+ * head..head+n, and the content.  Return 0, or -1 (no memory). */
+int rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n);
+/* Find the handler.  Return 0, or the status that answers instead; then the
+ * value of Allow is in *allow for 405 and for 204 (OPTIONS). */
+int rp_dispatch(struct rp_exchange *x, struct rp_buf *allow);
+/* Tell the handler to start.  When it returns x may be gone. */
+void rp_exchange_start(struct rp_exchange *x);
+
+#endif

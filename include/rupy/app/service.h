@@ -1,0 +1,50 @@
+/* service.h -- what all connections of one worker share. */
+#ifndef RUPY_APP_SERVICE_H
+#define RUPY_APP_SERVICE_H
+
+#include "rupy/app/exchange.h"
+#include "rupy/app/session.h"
+#include "rupy/base/counters.h"
+#include "rupy/http/response.h"
+
+/* Who the client is, as text, filled by the network when it accepts. */
+struct rp_peer {
+    char host[46]; /* "" for a unix socket */
+    uint16_t port;
+    uint16_t server_port;
+    char server_host[46];
+    bool is_unix;
+};
+
+struct rp_access; /* access.h */
+struct rp_exchange_pool;
+
+struct rp_service {
+    struct rp_limits limits;
+    uint32_t keep_alive_requests; /* 0: no end */
+    bool keep_alive;              /* false: close after each answer */
+    bool retiring;  /* the next answer of each connection says close */
+    struct rp_router *router;     /* NULL: everything goes to `root` */
+    struct rp_handler root;       /* without a router */
+    struct rp_response_consts consts;
+    struct rp_memos *memos;
+    struct rp_access *access;     /* NULL: no access log */
+    struct rp_counters *counters; /* never NULL */
+    struct rp_counters *own_counters;
+    struct rp_exchange_pool *pool;
+    unsigned nactive; /* exchanges whose handler is at work */
+    double now; /* monotonic seconds, once per turn of the loop */
+};
+
+/* Set all but router, root and access to their defaults; own counters are
+ * used until others are given.  Return 0 or -1. */
+int rp_service_init(struct rp_service *v);
+/* After the last session. */
+void rp_service_fini(struct rp_service *v);
+
+/* HTTP/1.1 on one connection: a session with its sink and its service, all
+ * lent.  NULL: out of memory. */
+struct rp_session *rp_h1_new(struct rp_service *v, struct rp_sink *sink,
+                             const struct rp_peer *peer);
+
+#endif

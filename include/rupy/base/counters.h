@@ -1,0 +1,48 @@
+/* counters.h -- what one worker counts, in memory that others read.
+ *
+ * It lies in shared memory when there is a master; the one writer uses
+ * relaxed stores, which cost what plain ones do. */
+#ifndef RUPY_BASE_COUNTERS_H
+#define RUPY_BASE_COUNTERS_H
+
+#include <stdatomic.h>
+
+#include "rupy/base/str.h"
+
+enum { RP_CURRENT_MAX = 128 };
+
+struct rp_counters {
+    _Atomic uint64_t requests;     /* begun */
+    _Atomic uint64_t responses[6]; /* by status / 100; [0]: none was sent */
+    _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t accepted;
+    _Atomic uint32_t connections; /* open now */
+    _Atomic uint32_t active;      /* requests being handled now */
+    /* Method and path of the request begun last, n bytes without NUL: what is
+     * in flight while active is not 0. */
+    _Atomic uint32_t current_n;
+    char current[RP_CURRENT_MAX];
+};
+
+#define rp_count(field, n)                                                     \
+    atomic_store_explicit(                                                     \
+        &(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n),  \
+        memory_order_relaxed)
+
+/* Say what is worked on, "GET /path", cut to its room. */
+static inline void
+rp_counters_set_current(struct rp_counters *c, struct rp_str method,
+                        struct rp_str path)
+{
+    size_t room = RP_CURRENT_MAX - method.n - 1;
+
+    if (path.n > room)
+        path.n = room;
+    memcpy(c->current, method.p, method.n);
+    c->current[method.n] = ' ';
+    memcpy(c->current + method.n + 1, path.p, path.n);
+    atomic_store_explicit(&c->current_n, (uint32_t)(method.n + 1 + path.n),
+                          memory_order_relaxed);
+}
+
+#endif

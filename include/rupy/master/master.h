@@ -1,0 +1,85 @@
+/* master.h -- keep a number of worker processes alive.
+ *
+ * The master owns pids, one socket pair per worker and the scoreboard, and
+ * knows nothing of what the workers do.  It is single-threaded.
+ *
+ *   TERM QUIT   workers get SIGTERM, and SIGKILL at the graceful deadline
+ *   INT         the same; the second time the deadline is one second
+ *   HUP         replace every worker: start one, wait until it is ready,
+ *               retire one old.  If a new one does not boot, the old ones stay
+ *   TTIN TTOU   one worker more, one less (1..max_workers)
+ *   USR1        reopen log files: ops->reopen_logs, then the ready workers
+ *   USR2 WINCH  reserved */
+#ifndef RUPY_MASTER_MASTER_H
+#define RUPY_MASTER_MASTER_H
+
+#include <stdint.h>
+
+#include "rupy/master/scoreboard.h"
+#include "rupy/master/worker.h"
+
+/* Exit status of the service, and of a worker that could not start. */
+enum rp_exit {
+    RP_EXIT_OK = 0,
+    RP_EXIT_USAGE = 1,
+    RP_EXIT_INTERNAL = 2,
+    RP_EXIT_BOOT = 3, /* a worker failed to boot */
+    RP_EXIT_APP = 4,  /* the application failed to load */
+    RP_EXIT_BIND = 5,
+};
+
+/* Times are in seconds. */
+struct rp_master_config {
+    uint32_t workers;
+    uint32_t max_workers;    /* ceiling for TTIN */
+    double timeout;          /* silence of a loop; 0: not watched */
+    double startup_timeout;  /* fork to ready; 0: no limit */
+    double graceful_timeout; /* SIGTERM to SIGKILL */
+    uint32_t boot_failures;  /* in a row, when none ever was ready */
+    double backoff_min;     /* the first replacement is immediate, then this, */
+    double backoff_max;     /* doubled up to this, */
+    double healthy_after;   /* until one has lived so long */
+    struct rp_board *board; /* lent, rp_master_slots() slots; NULL: its own */
+};
+
+/* All may be NULL but child. */
+struct rp_master_ops {
+    /* Runs in the forked child.  What it returns is the exit status: of the
+     * process, and with RP_EXIT_BOOT and RP_EXIT_APP before any worker was
+     * ready, of the service.  w and what it points to live as long as the
+     * process. */
+    int (*child)(void *arg, struct rp_worker *w);
+
+    /* Around fork(2); after_fork_parent also when it failed. */
+    void (*before_fork)(void *arg);
+    void (*after_fork_parent)(void *arg);
+    void (*after_fork_child)(void *arg);
+
+    /* Once: the first worker is ready, the service answers. */
+    void (*on_ready)(void *arg);
+    /* SIGHUP.  May change config, but for max_workers and board.
+     * Return 0, or -1 (and say why) to keep everything as it is. */
+    int (*on_reload)(void *arg, struct rp_master_config *config);
+    /* The service is about to stop: before any worker hears of it. */
+    void (*on_stop)(void *arg);
+    void (*reopen_logs)(void *arg);
+    /* Each turn of the master's loop, before it waits.  Return a descriptor
+     * that shall end the wait when it is readable, or -1.  The descriptor of
+     * an epoll or a libev loop will do: so other things (metrics, a control
+     * socket) live in the master.  Must not block. */
+    int (*on_turn)(void *arg);
+};
+
+/* The defaults that the manual promises; one worker. */
+void rp_master_config_init(struct rp_master_config *c);
+/* How many slots a board for this configuration must have: every worker may
+ * have a retiring predecessor. */
+uint32_t rp_master_slots(const struct rp_master_config *c);
+
+/* Run until told to stop; returns the exit status of the service, an enum
+ * rp_exit, when all workers are gone.  Only one at a time in a process, in
+ * its only thread.  Signal dispositions and mask are put back at the end. */
+int rp_master_run(const struct rp_master_config *config,
+                  const struct rp_master_ops *ops, void *arg);
+
+#endif

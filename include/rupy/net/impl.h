@@ -1,0 +1,81 @@
+/* impl.h -- server and connection from inside, for conn.c and server.c. */
+#ifndef RUPY_NET_IMPL_H
+#define RUPY_NET_IMPL_H
+
+#include <ev.h>
+
+#include "rupy/base/list.h"
+#include "rupy/net/server.h"
+
+enum {
+    RP_READ_SIZE = 64 * 1024, /* of one connection in one turn */
+    RP_FLUSH_GROUP = 8,       /* answered connections, then they are sent */
+    RP_LISTEN_MAX = 32,
+};
+
+enum rp_conn_state {
+    RP_CONN_OPEN,
+    RP_CONN_CLOSING, /* what is queued is sent, then it closes */
+    RP_CONN_LINGER,  /* half-closed; input is read and dropped */
+    RP_CONN_DEAD,    /* freed when the loop comes round */
+};
+
+struct rp_conn {
+    struct rp_sink sink; /* first */
+    struct rp_session *session;
+    struct rp_server *server;
+    struct rp_list all;   /* of the server: every connection */
+    struct rp_list dirty; /* has output to send */
+    struct rp_list again; /* feed() is owed */
+    ev_io io;
+    ev_timer timer; /* lazy: re-arms itself */
+    int events;     /* that io watches, 0: stopped */
+    enum rp_conn_state state;
+    enum rp_wait wait;
+    bool linger;  /* half-close and drain when the output is sent */
+    bool stuck;   /* the socket takes no more: wait for EV_WRITE */
+    bool eof;     /* the client has half-closed */
+    bool told_eof;
+    bool feeding; /* feed() is on the stack */
+    double since;      /* it waits */
+    double progress;   /* of sending, while stuck; start of lingering */
+    double armed;      /* when the timer fires */
+    struct rp_buf in;  /* input that the session has not used yet */
+    struct rp_peer peer;
+};
+
+struct rp_server {
+    struct ev_loop *loop;
+    struct rp_service *service;
+    struct rp_server_config config;
+    struct rp_list conns, dirty, again, dead;
+    unsigned nconns, ndirty;
+    ev_io accept[RP_LISTEN_MAX];
+    unsigned naccept;
+    bool accepting, paused, retiring;
+    double idle_deadline; /* when retiring: idle connections close */
+    ev_timer retry; /* of accepting, after EMFILE */
+    ev_timer idle;  /* when retiring */
+    ev_check check; /* keeps service->now */
+    char *read_buf; /* RP_READ_SIZE, shared by all connections */
+    struct rp_buf spare[64]; /* output buffers between two answers */
+    unsigned nspare;
+};
+
+/* Take a connected socket; closes it on failure. */
+void rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer);
+/* Send what is queued. */
+void rp_conn_flush(struct rp_conn *c);
+/* Feed what is left from before. */
+void rp_conn_again(struct rp_conn *c);
+/* Close without ceremony, and free when the loop comes round. */
+void rp_conn_drop(struct rp_conn *c);
+void rp_conn_free(struct rp_conn *c);
+/* Idle between two requests, and since when. */
+bool rp_conn_is_idle(const struct rp_conn *c);
+/* A connection was closed: accepting may go on. */
+void rp_server_on_closed(struct rp_server *s);
+/* Send what was answered. */
+void rp_server_flush(struct rp_server *s);
+
+#endif

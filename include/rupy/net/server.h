@@ -1,0 +1,49 @@
+/* server.h -- listening sockets and their connections on one ev_loop. */
+#ifndef RUPY_NET_SERVER_H
+#define RUPY_NET_SERVER_H
+
+#include "rupy/app/service.h"
+
+struct ev_loop;
+struct rp_server;
+
+/* Seconds; 0 switches a deadline off. */
+struct rp_deadlines {
+    double first_byte; /* 30, from accept to the first byte */
+    double head;       /* 30, from the first byte to the end of the head */
+    double content;    /* 30, between two reads of content */
+    double keep_alive; /* 75, idle between two requests */
+    double send;       /* 60, without any progress */
+    double linger;     /* 5, between two reads while draining; 30 in all */
+};
+
+#define RP_DEADLINES_DEFAULT ((struct rp_deadlines){30, 30, 30, 75, 60, 5})
+
+struct rp_server_config {
+    struct rp_deadlines deadlines;
+    unsigned max_connections; /* 1000; accepting pauses at this many */
+    bool nodelay;             /* TCP_NODELAY, on */
+};
+
+/* The service is lent.  NULL: out of memory. */
+struct rp_server *rp_server_new(struct ev_loop *loop, struct rp_service *v,
+                                const struct rp_server_config *c);
+/* Connections that are left are dropped.  The listening sockets stay open:
+ * they are the caller's. */
+void rp_server_free(struct rp_server *s);
+/* Accept from fd, a listening, non-blocking socket.  0, or -1 and errno. */
+int rp_server_listen(struct rp_server *s, int fd);
+/* Stop accepting, finish what was begun, close idle connections: those that
+ * have been idle for a while at once, the others when `idle_grace` seconds
+ * have passed.  Connections that come between are taken until the accept
+ * queue is empty, if drain_queue. */
+void rp_server_retire(struct rp_server *s, double idle_grace,
+                      bool drain_queue);
+/* Open connections. */
+unsigned rp_server_connections(const struct rp_server *s);
+/* Once per turn of the loop, after everything that could answer has run:
+ * sends what was answered, feeds what was left.  Return 1 when there is more
+ * to do at once, so that the loop does not wait. */
+int rp_server_turn(void *server);
+
+#endif

@@ -1,0 +1,74 @@
+/* native.h -- handlers of a rupy.Rupy app: functions called straight from C.
+ */
+#ifndef RUPY_PY_NATIVE_H
+#define RUPY_PY_NATIVE_H
+
+#include "rupy/aio/drive.h"
+#include "rupy/py/types.h"
+
+struct rp_native_route;
+
+/* rupy._core.App, the base of Rupy: routes and the loop they are served on. */
+struct rp_app_object {
+    PyObject_HEAD
+    struct rp_py_state *st;
+    struct rp_router *router;
+    struct rp_native_route **routes;
+    unsigned nroutes;
+    struct rp_loop *loop; /* borrowed while it is served; else NULL */
+    bool debug;           /* tracebacks in answers */
+};
+
+struct rp_native_route {
+    struct rp_route route; /* first: what the router knows */
+    struct rp_app_object *app; /* borrowed: it owns the route */
+    PyObject *handler;
+    PyObject *pattern;
+    PyObject *kwnames; /* tuple, or NULL */
+    PyObject *names;   /* of the pattern's parameters: tuple of str */
+    unsigned nargs;    /* positional ones, the request included */
+    unsigned nall;     /* and those by keyword */
+    bool threaded;     /* runs in the pool */
+    bool is_async;     /* `async def`: may see the running loop */
+    int8_t slots[RP_MAX_PARAMS + 1]; /* parameter's index; -1: the request */
+    enum rp_converter conv[RP_MAX_PARAMS];
+};
+
+extern const struct rp_handler_ops rp_native_ops;
+
+/* A call of a handler that is not over: it waits, or its answer streams.
+ * Lives in the arena of its exchange. */
+struct rp_call {
+    struct rp_native_route *route;
+    struct rp_exchange *x;
+    PyObject *request;     /* owned */
+    struct rp_task *task;  /* lent, while it waits */
+    PyObject *stream;      /* owned, while the answer streams */
+};
+
+/* Answer x with what the handler returned (stolen), or, result being NULL,
+ * with the exception that is set.  Ends the exchange, or makes it a stream.
+ * Takes over request. */
+void rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
+                      PyObject *request, PyObject *result);
+/* 500, or what an HTTPError says; the traceback goes to the log.  Takes the
+ * exception that is set.  The exchange has ended when it returns. */
+void rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
+                    PyObject *request);
+
+/* The answer comes from a generator: see stream.c.  head: a Response with
+ * status and fields, or NULL.  Takes over request and source. */
+void rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
+                     PyObject *request, PyObject *source, PyObject *head);
+void rp_stream_stop(PyObject *stream);
+void rp_stream_drained(PyObject *stream);
+bool rp_stream_is_source(struct rp_py_state *st, PyObject *o);
+
+extern PyType_Spec rp_stream_spec;
+
+/* Make what was registered matchable.  0, or -1 with an exception. */
+int rp_app_object_compile(struct rp_app_object *app);
+/* Make App and the stream type.  0, or -1 with an exception. */
+int rp_py_native_exec(PyObject *module, struct rp_py_state *st);
+
+#endif

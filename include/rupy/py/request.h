@@ -1,0 +1,95 @@
+/* request.h -- the Request object from inside: where it reads from, and what
+ * it has read already. */
+#ifndef RUPY_PY_REQUEST_H
+#define RUPY_PY_REQUEST_H
+
+#include "rupy/app/service.h"
+#include "rupy/py/types.h"
+
+/* What is kept once it was read; in the order of the docs. */
+#define RP_REQUEST_FIELDS(X)                                                   \
+    X(APP, app, "The application that answers.")                               \
+    X(METHOD, method, "The method, in upper case as sent: 'GET'.")             \
+    X(PATH, path, "The path, percent-decoded, without the query.")             \
+    X(RAW_PATH, raw_path, "The path as received, bytes, without the query.")   \
+    X(QUERY_STRING, query_string,                                              \
+      "What stands behind the '?', as received; '' without one.")              \
+    X(QUERY, query, "The query as a MultiDict of str, decoded.")               \
+    X(HEADERS, headers, "The field lines as received: a Headers.")             \
+    X(COOKIES, cookies,                                                        \
+      "The cookies, a dict of str to str; of two of one name the first.")      \
+    X(CONTENT_TYPE, content_type, "The Content-Type field, or None.")          \
+    X(CONTENT_LENGTH, content_length,                                          \
+      "The Content-Length field as an int, or None.")                          \
+    X(BODY, body, "The content, bytes.")                                       \
+    X(TEXT, text,                                                              \
+      "The content as a str, by the charset of Content-Type, else UTF-8.\n"    \
+      "Raises HTTPError(400) when it is no text in that charset, or the\n"     \
+      "charset is not known.")                                                 \
+    X(PATH_PARAMS, path_params,                                                \
+      "The parameters of the route, converted: a dict.")                       \
+    X(ROUTE, route, "The pattern that matched, as registered, or None.")       \
+    X(CLIENT, client, "(host, port) of the client; None on a unix socket.")    \
+    X(SCHEME, scheme, "'http'.")                                               \
+    X(HOST, host, "The Host, with its port when it has one.")                  \
+    X(URL, url, "scheme://host/path?query, as received.")                      \
+    X(HTTP_VERSION, http_version, "'1.1' or '1.0'.")                           \
+    X(AUTH_TOKEN, auth_token,                                                  \
+      "The token of 'Authorization: Bearer' (RFC 6750 2.1), or None.")         \
+    X(STATE, state,                                                            \
+      "A namespace for the application's own, empty at first.")
+
+enum request_field {
+#define X(NAME, name, doc) REQUEST_##NAME,
+    RP_REQUEST_FIELDS(X)
+#undef X
+    REQUEST_JSON,
+    REQUEST_NFIELDS
+};
+
+/* What a request that outlives its exchange reads from: one block, with the
+ * bytes of the head behind it. */
+struct request_copy {
+    struct rp_request r;
+    struct rp_peer peer;
+    struct rp_field fields[];
+};
+
+struct request_object {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    struct rp_exchange *x;     /* NULL after its end */
+    struct request_copy *copy; /* then this, if anybody still looks */
+    bool disconnected;
+    PyObject *v[REQUEST_NFIELDS]; /* NULL: not read yet */
+};
+
+/* New reference to the type. */
+PyTypeObject *rp_request_type_new(PyObject *module);
+
+/* The head, from the exchange or the copy; NULL when there is neither any
+ * more.  Slices are to be read anew after Python code ran. */
+const struct rp_request *rp_request_object_head(const struct request_object *r);
+const struct rp_peer *rp_request_object_peer(const struct request_object *r);
+
+/* The value of a field that was not read yet: new reference, or NULL with an
+ * exception. */
+PyObject *rp_request_object_compute(struct request_object *r,
+                                    enum request_field field);
+/* The same, kept; borrowed. */
+PyObject *rp_request_object_get(struct request_object *r,
+                                enum request_field field);
+/* The content as text and as JSON; new references, or NULL and an exception,
+ * HTTPError(400) when it is neither. */
+PyObject *rp_request_object_text(struct request_object *r);
+PyObject *rp_request_object_json(struct request_object *r);
+/* {name: value} of the match.  New reference; NULL without an exception when
+ * a value cannot be converted. */
+PyObject *rp_request_object_match_params(struct rp_py_state *st,
+                                         const struct rp_match *match);
+
+/* s without its percent-encoding, invalid UTF-8 replaced; '+' is a space in a
+ * form.  New reference. */
+PyObject *rp_str_of_url(struct rp_str s, bool form);
+
+#endif

@@ -1,0 +1,52 @@
+/* worker.h -- the Python half of a worker, as the service sees it.
+ *
+ * Needs no Python.h of its callers. */
+#ifndef RUPY_PY_WORKER_H
+#define RUPY_PY_WORKER_H
+
+#include "rupy/app/exchange.h"
+
+struct _object; /* PyObject */
+struct ev_loop;
+
+/* What the worker's Python half asks for, in this order. */
+struct rp_py_worker_ops {
+    /* Make a server on ev.  router is NULL when root answers everything.
+     * 0, or -1 and errno. */
+    int (*attach)(void *arg, struct ev_loop *ev, struct rp_router *router,
+                  const struct rp_handler *root);
+    /* Once per turn of the loop, see rp_loop_set_turn(). */
+    int (*turn)(void *arg);
+    /* The application is up: accept, and say that the worker is ready.  When
+     * the worker was told to stop and nothing is left to do, or the graceful
+     * deadline has passed, stopped(stopped_arg) is called once.
+     * 0, or -1 and errno. */
+    int (*start)(void *arg, void (*stopped)(void *), void *stopped_arg);
+    /* The loop is about to go: drop what is left, stop every watcher. */
+    void (*detach)(void *arg);
+    /* A boot failure may be printed here: nobody else prints the same. */
+    bool (*may_report)(void *arg);
+};
+
+struct rp_py_worker_config {
+    const char *app; /* "module:attr" */
+    bool factory;
+    const char *const *app_dirs;
+    size_t napp_dirs;
+    double graceful_timeout; /* seconds */
+    bool debug;              /* tracebacks in answers */
+    uint64_t *tick;          /* heartbeat, NULL: none */
+};
+
+/* Load the application (or take `app`, borrowed, when it is not NULL), serve
+ * it until told to stop, and return the exit status: 0, 3 (it did not boot), 4
+ * (it could not be loaded), 2 (the loop broke).  With the GIL held. */
+int rp_py_worker_run(const struct rp_py_worker_config *c, struct _object *app,
+                     const struct rp_py_worker_ops *ops, void *arg);
+
+/* Around fork(2), when an interpreter is running. */
+void rp_py_before_fork(void);
+void rp_py_after_fork_parent(void);
+void rp_py_after_fork_child(void);
+
+#endif

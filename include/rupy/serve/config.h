@@ -1,0 +1,141 @@
+/* config.h -- everything that was set, parsed, and where it came from.
+ *
+ * Sources come in any order: a lower one never overrides a higher one.  A
+ * list that a higher source sets replaces the list of a lower one; one source
+ * may add to its own list many times. */
+#ifndef RUPY_SERVE_CONFIG_H
+#define RUPY_SERVE_CONFIG_H
+
+#include <stdio.h>
+
+#include "rupy/app/access.h"
+#include "rupy/base/arena.h"
+#include "rupy/base/log.h"
+#include "rupy/http/limits.h"
+#include "rupy/net/server.h"
+#include "rupy/serve/bind.h"
+#include "rupy/serve/options.h"
+
+/* From the lowest to the highest. */
+enum rp_source {
+    RP_SOURCE_DEFAULT,
+    RP_SOURCE_COMMON_ENV,   /* PORT, WEB_CONCURRENCY */
+    RP_SOURCE_ENV,          /* RUPY_SERVE_<NAME> */
+    RP_SOURCE_CMD_ARGS,     /* RUPY_SERVE_CMD_ARGS */
+    RP_SOURCE_COMMAND_LINE,
+    RP_SOURCE_PYTHON,       /* keyword arguments of run() */
+};
+
+enum rp_action {
+    RP_ACTION_SERVE,
+    RP_ACTION_HELP,
+    RP_ACTION_VERSION,
+    RP_ACTION_CHECK,
+    RP_ACTION_PRINT_TOML,
+    RP_ACTION_PRINT_JSON,
+};
+
+enum rp_interface { RP_INTERFACE_AUTO, RP_INTERFACE_RUPY };
+
+struct rp_strs {
+    const char **v;
+    size_t n, cap;
+};
+
+enum { RP_MAX_OPTIONS = 128, RP_MAX_WORKERS = 1024 };
+
+/* Every string is in the arena. */
+struct rp_config {
+    struct rp_arena arena;
+    enum rp_action action;
+    enum rp_option_group help_group; /* RP_N_GROUPS: all */
+
+    const char *app; /* "module:attr"; NULL when Python gives the object */
+    int interface;   /* enum rp_interface */
+    bool factory;
+    struct rp_strs app_dirs; /* none: the current folder */
+    const char *chdir, *venv;
+    struct rp_strs env, env_files;
+
+    struct rp_strs bind; /* as given; binds below is what counts */
+    const char *host, *uds;
+    int port, fd; /* -1: not given */
+    int uds_mode, backlog;
+    bool reuse_port;
+
+    int workers_wanted; /* 0: auto */
+    int max_workers;    /* after finish: never below workers */
+    int threads;        /* for blocking handlers; 0: they run on the loop */
+    /* Seconds; 0: none. */
+    double timeout, startup_timeout, graceful_timeout, respawn_backoff;
+    int boot_failures; /* in a row, before any worker was ready */
+    const char *pid, *name;
+
+    struct rp_deadlines deadlines;
+    int keep_alive_requests; /* 0: no limit */
+    struct rp_limits limits;
+    int limit_connections; /* per worker */
+    bool server_header, date_header;
+    struct rp_strs headers; /* "Name: value", checked */
+
+    int log_level;          /* enum rp_log_level */
+    const char *access_log; /* NULL: none; "-": stdout */
+    int access_log_format;  /* enum rp_access_format */
+    bool debug;             /* tracebacks in answers */
+
+    /* Made by rp_config_finish(). */
+    int workers;
+    struct rp_bind *binds;
+    size_t nbinds;
+
+    unsigned char sources[RP_MAX_OPTIONS]; /* enum rp_source by option */
+    char error[512];                       /* one line, after a -1 */
+};
+
+/* Every option at its default. */
+void rp_config_init(struct rp_config *c);
+void rp_config_fini(struct rp_config *c);
+
+/* One line into c->error, whatever bytes it was made of; returns -1. */
+int rp_config_fail(struct rp_config *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Set one option, or add to its list.  name may be an alias; '_' is '-'.
+ * Return 0 (also when a higher source has set it already), or -1 with
+ * c->error. */
+int rp_config_set(struct rp_config *c, struct rp_str name, struct rp_str value,
+                  enum rp_source source);
+/* The same for an option in hand, named `label` in errors ("--workers"). */
+int rp_config_set_option(struct rp_config *c, const struct rp_option *o,
+                         struct rp_str value, enum rp_source source,
+                         const char *label);
+/* PORT and WEB_CONCURRENCY, RUPY_SERVE_*, RUPY_SERVE_CMD_ARGS.  A variable
+ * that is empty counts as not set.  0, or -1 with c->error. */
+int rp_config_from_env(struct rp_config *c, char *const *environ_);
+/* What was not set follows from what was: addresses, number of workers.
+ * 0, or -1 with c->error. */
+int rp_config_finish(struct rp_config *c);
+/* All of the above, as the program does it; for --help and --version the
+ * environment is not looked at.  0, or -1 with c->error. */
+int rp_config_from_argv(struct rp_config *c, int argc, char *const *argv,
+                        char *const *environ_);
+/* Enter --chdir and put --env and --env-file into the environment: before
+ * sockets are made and Python is started.  Every relative path but that of
+ * --chdir itself is looked up after this.  0, or -1 with c->error. */
+int rp_config_enter(struct rp_config *c);
+
+/* "default", "env PORT", "env RUPY_SERVE_PORT", "command line", ... */
+void rp_config_source(const struct rp_config *c, const struct rp_option *o,
+                      char *out, size_t n);
+/* --print-config: every option, its value and its source. */
+void rp_config_print(const struct rp_config *c, FILE *out, bool json);
+
+/* One command line per line of text, as a shell would split it: blanks,
+ * quotes, backslashes; nothing is expanded.  Words are made in the arena.
+ * 0, or -1 when a quote is left open. */
+int rp_config_split(struct rp_arena *a, struct rp_str text,
+                    struct rp_strs *words);
+/* 0, or -1: out of memory. */
+int rp_strs_add(struct rp_strs *l, struct rp_arena *a, struct rp_str s);
+
+#endif

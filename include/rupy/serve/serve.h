@@ -1,0 +1,24 @@
+/* serve.h -- from a configuration to a running service. */
+#ifndef RUPY_SERVE_SERVE_H
+#define RUPY_SERVE_SERVE_H
+
+#include "rupy/master/master.h"
+#include "rupy/serve/config.h"
+
+struct _object; /* PyObject */
+
+/* Where the interpreter and the application come from. */
+struct rp_door {
+    /* The module rupy._core, for an interpreter that this process starts;
+     * NULL: one is running already, and its GIL is held. */
+    struct _object *(*init_core)(void);
+    struct _object *app; /* borrowed; NULL: config->app says which */
+    bool alone;        /* serve in this process, if one worker is enough */
+    bool take_signals; /* TERM, INT and QUIT stop it; only in a main thread */
+};
+
+/* Serve until told to stop; return the exit status (enum rp_exit of
+ * master.h).  The configuration is finished and stays the caller's. */
+int rp_serve_main(struct rp_config *config, const struct rp_door *door);
+
+#endif

@@ -1,0 +1,296 @@
+"""What the C core gives: types of requests and answers, the loop, the server.
+
+Compiled into the program, and into the extension module of the same name.
+"""
+
+import asyncio
+import datetime
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from typing import Any, Generic, TypeVar, overload
+
+_T = TypeVar("_T")
+_V = TypeVar("_V")
+_D = TypeVar("_D")
+
+_HeaderItems = Mapping[str, str] | Iterable[tuple[str, str]]
+
+class LoopBase:
+    """The part of an asyncio loop that is C; rupy.EventLoop is made of it."""
+
+    def _watched(self) -> dict[int, int]:
+        """Descriptors of readers and writers, with selectors' event bits."""
+
+    def _purge(self) -> None:
+        """After close(): drop what the loop still refers to."""
+
+class Task(asyncio.Task[_T]):
+    """What asyncio.current_task() gives in a handler."""
+
+class MultiDict(Generic[_V]):
+    """Pairs in order; a name may come more than once.  Read-only.
+
+    ``d[name]`` and ``get`` give the first value of a name; iteration,
+    ``len``, ``keys``, ``values`` and ``items`` go over all pairs.
+    """
+
+    def __init__(
+        self, items: Mapping[str, _V] | Iterable[tuple[str, _V]] | None = None
+    ) -> None: ...
+    def __getitem__(self, name: str, /) -> _V: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    @overload
+    def get(self, name: str, /) -> _V | None: ...
+    @overload
+    def get(self, name: str, default: _V | _D, /) -> _V | _D: ...
+    def getlist(self, name: str, /) -> list[_V]:
+        """All values of that name, in order; empty when there is none."""
+
+    def get_all(self, name: str, /) -> list[_V]:
+        """The same as getlist()."""
+
+    def keys(self) -> list[str]: ...
+    def values(self) -> list[_V]: ...
+    def items(self) -> list[tuple[str, _V]]: ...
+    def to_dict(self) -> dict[str, _V]:
+        """Each name with its first value."""
+
+class Headers:
+    """Field lines (RFC 9110 5) in order; names in any case.  Read-only.
+
+    ``h[name]`` and ``get`` give the first value of a name; iteration,
+    ``len``, ``keys``, ``values`` and ``items`` go over all lines.  Values are
+    text by latin-1, so that every byte is seen.
+    """
+
+    def __init__(self, items: _HeaderItems | None = None) -> None: ...
+    def __getitem__(self, name: str, /) -> str: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | _D, /) -> str | _D: ...
+    def getlist(self, name: str, /) -> list[str]:
+        """All values of that name, in order; empty when there is none."""
+
+    def get_all(self, name: str, /) -> list[str]:
+        """The same as getlist()."""
+
+    def keys(self) -> list[str]: ...
+    def values(self) -> list[str]: ...
+    def items(self) -> list[tuple[str, str]]: ...
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """All lines as bytes."""
+
+class MutableHeaders(Headers):
+    """Header fields of an answer.
+
+    Content-Length, Transfer-Encoding, Connection and Date belong to the
+    server, and are left out of what is sent.
+
+    ValueError where a name is no token (RFC 9110 5.6.2) or a value has a
+    control character (5.5), CR, LF and NUL among them.
+    """
+
+    def __setitem__(self, name: str, value: str, /) -> None:
+        """Replace all lines of that name by one."""
+
+    def __delitem__(self, name: str, /) -> None: ...
+    def add(self, name: str, value: str, /) -> None:
+        """One more line."""
+
+    def setdefault(self, name: str, value: str, /) -> str: ...
+    @overload
+    def pop(self, name: str, /) -> str: ...
+    @overload
+    def pop(self, name: str, default: str | _D, /) -> str | _D: ...
+    def update(self, items: _HeaderItems, /) -> None:
+        """Set these lines; those of the same names that were there go."""
+
+    def clear(self) -> None: ...
+
+class Request:
+    """A request, read-only; parsed where it is read first, and then kept."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str:
+        """Percent-decoded, without the query."""
+
+    @property
+    def raw_path(self) -> bytes:
+        """As received, without the query."""
+
+    @property
+    def query_string(self) -> str:
+        """As received, by latin-1, without the '?'."""
+
+    @property
+    def query(self) -> MultiDict[str]: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def cookies(self) -> dict[str, str]:
+        """RFC 6265 5.4; of a name that came twice the first."""
+
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def content_length(self) -> int | None:
+        """Bytes of content; None when the client did not say."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole content; empty when there is none."""
+
+    @property
+    def text(self) -> str:
+        """The content decoded by its charset, UTF-8 if it has none.
+
+        Raises an error that is answered by 400 for what cannot be decoded.
+        """
+
+    def json(self) -> Any:
+        """The content as JSON (RFC 8259).
+
+        Raises an error that is answered by 400 for what is none.
+        """
+
+    @property
+    def path_params(self) -> dict[str, Any]: ...
+    @property
+    def route(self) -> str | None:
+        """The pattern that matched."""
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port; None on a unix socket."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def http_version(self) -> str:
+        """``"1.0"`` or ``"1.1"``."""
+
+    @property
+    def auth_token(self) -> str | None:
+        """The credentials of ``Authorization: Bearer`` (RFC 6750 2.1)."""
+
+    @property
+    def state(self) -> Any:
+        """The application's own."""
+
+    @property
+    def app(self) -> App: ...
+    def is_disconnected(self) -> bool: ...
+
+class Response:
+    """An answer.  The content is str, bytes, dict, list or None.
+
+    Raises ValueError for a status that is not 200 to 599, or a header that
+    may not go out, TypeError for other content.
+    """
+
+    def __init__(
+        self,
+        content: Any = b"",
+        status: int = 200,
+        headers: _HeaderItems | None = None,
+        content_type: str | None = None,
+    ) -> None: ...
+    status: int
+    content_type: str | None
+    body: bytes
+    @property
+    def headers(self) -> MutableHeaders: ...
+    def set_cookie(
+        self,
+        name: str,
+        value: str = "",
+        *,
+        max_age: int | None = None,
+        expires: datetime.datetime | int | float | str | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = None,
+        partitioned: bool = False,
+    ) -> None:
+        """Add a Set-Cookie line (RFC 6265 4.1); max_age in seconds.
+
+        ``samesite`` is ``lax``, ``strict`` or ``none``.  ValueError for what
+        may not stand in a cookie, and for ``none`` or ``partitioned`` without
+        ``secure``, which browsers refuse.
+        """
+
+    def delete_cookie(
+        self, name: str, *, path: str | None = "/", domain: str | None = None
+    ) -> None: ...
+
+class App:
+    """What rupy.Rupy is made of: the table of routes."""
+
+    def __init__(self) -> None: ...
+    def _add_route(
+        self,
+        pattern: str,
+        methods: tuple[str, ...],
+        handler: Callable[..., object],
+        order: tuple[str | None, ...],
+        kwnames: tuple[str, ...],
+        threaded: bool,
+        /,
+    ) -> None:
+        """ValueError for a bad pattern or a duplicate."""
+
+class Worker:
+    """The C half of one worker; made by the server only."""
+
+    @property
+    def app(self) -> object: ...
+    @property
+    def graceful_timeout(self) -> float:
+        """Seconds; 0 is no limit."""
+
+    def attach(self, loop: LoopBase, /) -> None:
+        """Serve on this loop, but do not accept yet."""
+
+    def detach(self) -> None:
+        """Drop what is left; the loop may be closed then."""
+
+    def start(self, stop: Callable[[], object], /) -> None:
+        """Accept, and tell the master that the worker is ready.
+
+        ``stop`` is called once, in the loop's thread, when the worker is to
+        end and all connections are closed, or its graceful time is over.
+        """
+
+    def log(self, text: str, /) -> None:
+        """One event in the server's log, at level error."""
+
+def _learn(step: Any, wakeup: Any, /) -> None:
+    """The callbacks by which asyncio's own tasks are stepped and woken."""
+
+def main(argv: list[str], /) -> int:
+    """The command line of rupy-serve; gives the exit status."""
+
+def serve(app: App, options: Mapping[str, Any], /) -> int:
+    """Serve app until told to stop; gives the exit status.
+
+    ValueError for options that are none.
+    """

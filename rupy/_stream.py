@@ -1,0 +1,24 @@
+"""The coroutine that pulls an async generator for the C core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+
+async def pump(
+    source: AsyncGenerator[str | bytes, None],
+    write: Callable[[str | bytes], asyncio.Future[None] | None],
+) -> None:
+    """Give every item of `source` to `write`, and wait while it says so.
+
+    `source` is closed when this ends, however it ends: also when the client
+    goes away and this is cancelled.
+    """
+    try:
+        async for piece in source:
+            waiter = write(piece)
+            if waiter is not None:
+                await waiter
+    finally:
+        await source.aclose()

@@ -1,0 +1,156 @@
+"""The Python half of one worker: its loop, and its life from first to last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+from . import _core
+from ._loop import EventLoop
+from .app import Rupy
+
+_EXIT_OK = 0
+_EXIT_BOOT = 3
+
+# Seconds that cancelled tasks have to come to their end, and the threads of
+# the default executor to finish what they do.
+_CANCEL_LIMIT = 5.0
+_EXECUTOR_LIMIT = 5.0
+
+
+def run(worker: _core.Worker) -> int:
+    """Serve until the worker is told to stop; return its exit status.
+
+    Works in any thread: no signal handler is installed.
+    """
+    loop = EventLoop()
+    asyncio.set_event_loop(loop)
+    _install_child_watcher(loop)
+    try:
+        worker.attach(loop)
+        return loop.run_until_complete(main(worker))
+    finally:
+        try:
+            _finish(loop, worker)
+        finally:
+            worker.detach()
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+async def main(worker: _core.Worker) -> int:
+    """From start-up to shutdown; return the exit status.
+
+    Both run in this one task: what a lifespan enters it must leave in the
+    same task (anyio's cancel scopes).
+    """
+    app = worker.app
+    if isinstance(app, Rupy):
+        try:
+            await app._startup()
+        except (Exception, SystemExit, asyncio.CancelledError):
+            worker.log("start-up failed\n" + traceback.format_exc())
+            return _EXIT_BOOT
+    stopped = asyncio.get_running_loop().create_future()
+    worker.start(lambda: None if stopped.done() else stopped.set_result(None))
+    await stopped
+    await _end_tasks(_cancel_requests(), worker)
+    if isinstance(app, Rupy):
+        try:
+            async with asyncio.timeout(worker.graceful_timeout or None):
+                await app._shutdown()
+        except (Exception, SystemExit, asyncio.CancelledError):
+            worker.log("shutdown failed\n" + traceback.format_exc())
+    return _EXIT_OK
+
+
+def _cancel_requests() -> list[asyncio.Task[Any]]:
+    """Cancel the handlers that still wait; a background task of the
+    application is left to its own shutdown."""
+    requests: list[asyncio.Task[Any]] = [
+        t for t in asyncio.all_tasks() if isinstance(t, _core.Task)
+    ]
+    for task in requests:
+        task.cancel()
+    return requests
+
+
+async def _end_tasks(
+    tasks: Iterable[asyncio.Task[object]], worker: _core.Worker
+) -> None:
+    """Wait for tasks that were cancelled, but not for ever."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    _, pending = await asyncio.wait(tasks, timeout=_CANCEL_LIMIT)
+    if pending:
+        worker.log(
+            f"{len(pending)} tasks did not end within {_CANCEL_LIMIT:g} s\n"
+            + "".join(f"{task!r}\n" for task in pending)
+        )
+
+
+def _finish(loop: asyncio.AbstractEventLoop, worker: _core.Worker) -> None:
+    """What asyncio.Runner.close() does, with a limit to each step."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(_end_tasks(tasks, worker))
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception():
+            loop.call_exception_handler(
+                {
+                    "message": "unhandled exception while a task was ended",
+                    "exception": task.exception(),
+                    "task": task,
+                }
+            )
+    loop.run_until_complete(_end_generators(loop))
+    _end_executor(loop, worker)
+
+
+async def _end_generators(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CANCEL_LIMIT):
+            await loop.shutdown_asyncgens()
+
+
+def _end_executor(
+    loop: asyncio.AbstractEventLoop, worker: _core.Worker
+) -> None:
+    # loop.shutdown_default_executor() has a limit only from 3.12 on, and
+    # until then joins its threads even after it was cancelled.
+    executor = getattr(loop, "_default_executor", None)
+    if executor is None:
+        return
+    executor.shutdown(wait=False, cancel_futures=True)
+    ender = threading.Thread(target=executor.shutdown, daemon=True)
+    ender.start()
+    ender.join(_EXECUTOR_LIMIT)
+    if ender.is_alive():
+        worker.log(f"threads did not end within {_EXECUTOR_LIMIT:g} s")
+
+
+def _install_child_watcher(loop: asyncio.AbstractEventLoop) -> None:
+    """Let subprocesses be waited for without a thread for each.
+
+    From 3.12 on this is what asyncio does by itself.  There is one watcher
+    for a process: it belongs to the loop of the main thread.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    if threading.current_thread() is not threading.main_thread():
+        return
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # an old kernel, or a sandbox
+        return
+    watcher = asyncio.PidfdChildWatcher()
+    watcher.attach_loop(loop)
+    asyncio.set_child_watcher(watcher)

@@ -1,0 +1,292 @@
+"""The application: routes, life of a worker, running."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
+from typing import Any, NamedTuple, TypeVar
+
+from . import _core, _pattern, _signature
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+Hook = TypeVar("Hook", bound=Callable[[], Awaitable[object] | object])
+Lifespan = TypeVar(
+    "Lifespan",
+    bound=Callable[..., AsyncIterator[Any] | AbstractAsyncContextManager[Any]],
+)
+
+# RFC 9110 5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class Route(NamedTuple):
+    """A route as it was registered."""
+
+    pattern: str
+    methods: tuple[str, ...]
+    """Upper case; ``("*",)`` is any method."""
+    name: str
+    handler: Callable[..., object]
+    threaded: bool
+
+
+class Rupy(_core.App):
+    """A web application.
+
+    ``import_name`` is accepted for those who are used to giving
+    ``__name__``; nothing is done with it.
+    """
+
+    def __init__(self, import_name: str | None = None) -> None:
+        super().__init__()
+        self._routes: list[Route] = []
+        self._paths: dict[str, list[tuple[str | _pattern.Param, ...]]] = {}
+        self._startups: list[Callable[[], object]] = []
+        self._shutdowns: list[Callable[[], object]] = []
+        self._lifespan: (
+            Callable[[], AbstractAsyncContextManager[Any]] | None
+        ) = None
+        self._exit: AsyncExitStack | None = None
+
+    # ---- routes ----
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes, in the order of registration."""
+        return tuple(self._routes)
+
+    def route(
+        self,
+        path: str,
+        methods: Iterable[str] = ("GET",),
+        name: str | None = None,
+        *,
+        threaded: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler; it is returned unchanged, so routes stack.
+
+        ``path`` is a literal path or a pattern (rupy(7) has the table).
+        ``methods`` are case-insensitive here; ``("*",)`` takes any.
+        HEAD is answered from GET, and OPTIONS with Allow, unless they are
+        registered (RFC 9110 9.3.2, 9.3.7).  ``name`` is for ``url_for``, by
+        default the function's own.  ``threaded`` runs a blocking ``def``
+        handler off the loop's thread.
+
+        Raises ValueError for a bad pattern, a bad method or a duplicate, and
+        TypeError for a handler that cannot take the pattern's parameters;
+        both name the pattern and the handler.
+        """
+        if not isinstance(path, str):
+            raise TypeError(
+                f"route: the path is {type(path).__name__}, not str: is a"
+                ' call missing, as in @app.get("/")?'
+            )
+        if isinstance(methods, str):
+            raise TypeError(
+                f"route {path!r}: methods is the str {methods!r}, not a list"
+            )
+        upper = tuple(dict.fromkeys(m.upper() for m in methods))
+
+        def register(handler: Handler) -> Handler:
+            self._register(path, upper, handler, name, threaded)
+            return handler
+
+        return register
+
+    def _register(
+        self,
+        pattern: str,
+        methods: tuple[str, ...],
+        handler: Callable[..., object],
+        name: str | None,
+        threaded: bool,
+    ) -> None:
+        try:
+            for method in methods or ("",):
+                if not _TOKEN.fullmatch(method):
+                    raise ValueError(f"{method!r} is no method")
+            pieces = _pattern.parse(pattern)
+            order, kwnames = _signature.plan(
+                handler, _pattern.names(pieces), _core.Request, pattern
+            )
+            self._add_route(pattern, methods, handler, order, kwnames, threaded)
+        except ValueError as error:
+            raise ValueError(
+                f"route {pattern!r}, handler {_signature.name_of(handler)}:"
+                f" {error}"
+            ) from None
+        name = name or _signature.short_name_of(handler)
+        self._routes.append(Route(pattern, methods, name, handler, threaded))
+        self._paths.setdefault(name, []).append(pieces)
+
+    def get(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("GET",))``."""
+        return self.route(path, ("GET",), name, threaded=threaded)
+
+    def post(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("POST",))``."""
+        return self.route(path, ("POST",), name, threaded=threaded)
+
+    def put(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("PUT",))``."""
+        return self.route(path, ("PUT",), name, threaded=threaded)
+
+    def patch(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("PATCH",))``."""
+        return self.route(path, ("PATCH",), name, threaded=threaded)
+
+    def delete(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("DELETE",))``."""
+        return self.route(path, ("DELETE",), name, threaded=threaded)
+
+    def head(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("HEAD",))``."""
+        return self.route(path, ("HEAD",), name, threaded=threaded)
+
+    def options(
+        self, path: str, name: str | None = None, *, threaded: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """``route(path, ("OPTIONS",))``."""
+        return self.route(path, ("OPTIONS",), name, threaded=threaded)
+
+    def url_for(self, name: str, /, **params: object) -> str:
+        """The path of the first route of that name with these parameters.
+
+        Values are percent-encoded (RFC 3986 2.1).
+
+        Raises LookupError when no route of that name takes exactly these
+        parameters, and ValueError for a value that its converter would not
+        take back.
+        """
+        routes = self._paths.get(name, [])
+        for pieces in routes:
+            if set(_pattern.names(pieces)) == params.keys():
+                return _pattern.build(pieces, params)
+        if not routes:
+            raise LookupError(f"no route is named {name!r}")
+        wanted = " or ".join(
+            f"({', '.join(_pattern.names(pieces))})" for pieces in routes
+        )
+        raise LookupError(
+            f"route {name!r} takes {wanted}, not ({', '.join(params)})"
+        )
+
+    # ---- the life of a worker ----
+
+    def on_startup(self, hook: Hook) -> Hook:
+        """Call this function, def or async def, before a worker serves.
+
+        Once per worker, in the order of registration.  An exception stops
+        the server, with its traceback in the log.
+        """
+        self._startups.append(hook)
+        return hook
+
+    def on_shutdown(self, hook: Hook) -> Hook:
+        """Call this function, def or async def, after a worker's last answer.
+
+        What was registered last is called first, and all are called even if
+        one raises.
+        """
+        self._shutdowns.append(hook)
+        return hook
+
+    def lifespan(self, function: Lifespan) -> Lifespan:
+        """Live in this async context manager: one for an application.
+
+        An async generator function that yields once, or a function that
+        gives an async context manager; it may take the application.  It is
+        entered before the first ``on_startup`` function and left after the
+        last ``on_shutdown`` one, in the same task.
+
+        Raises ValueError when there is one already, TypeError when it is
+        neither.
+        """
+        if self._lifespan is not None:
+            raise ValueError("lifespan: the application has one already")
+        manager: Callable[..., Any] = function
+        if inspect.isasyncgenfunction(function):
+            manager = asynccontextmanager(function)
+        elif inspect.iscoroutinefunction(function):
+            raise TypeError(
+                f"lifespan: {_signature.name_of(function)} does not yield"
+            )
+        if inspect.signature(function).parameters:
+            self._lifespan = lambda: manager(self)
+        else:
+            self._lifespan = manager
+        return function
+
+    async def _startup(self) -> None:
+        """What a worker does before it serves; what was begun is undone when
+        it fails."""
+        async with AsyncExitStack() as stack:
+            if self._lifespan is not None:
+                await stack.enter_async_context(self._lifespan())
+            for hook in self._startups:
+                await _call(hook)
+            for hook in self._shutdowns:
+                stack.push_async_callback(_call, hook)
+            self._exit = stack.pop_all()
+
+    async def _shutdown(self) -> None:
+        """What a worker does after its last answer."""
+        stack, self._exit = self._exit, None
+        if stack is not None:
+            await stack.aclose()
+
+    # ---- running ----
+
+    def run(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        workers: int = 1,
+        **options: Any,
+    ) -> None:
+        """Serve until told to stop.
+
+        ``options`` are those of rupy-serve(1), with ``_`` for ``-``; values
+        are numbers, bools, or text as on the command line, and lists for
+        options that may be repeated.  ``bind``, ``uds`` or ``fd`` stand
+        instead of host and port.  One worker serves in this process, and
+        may do so in any thread; more are forked.
+
+        Raises ValueError for options that are none, and SystemExit with the
+        server's exit status when it is not 0.
+        """
+        if not options.keys() & {"bind", "uds", "fd"}:
+            options = {"host": host, "port": port, **options}
+        status = _core.serve(self, {"workers": workers, **options})
+        if status != 0:
+            sys.exit(status)
+
+
+async def _call(hook: Callable[[], object]) -> None:
+    result = hook()
+    if inspect.isawaitable(result):
+        await result

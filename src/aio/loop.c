@@ -1,0 +1,472 @@
+/* loop.c -- LoopBase: the C half of rupy.EventLoop.
+ *
+ * asyncio's selector loop stands behind it in the method order; what is
+ * here wins, everything else is inherited. */
+#include "inside.h"
+
+#include "rupy/base/clock.h"
+
+#include <malloc.h>
+#include <stddef.h>
+
+#define SELF ((struct rp_loop *)self)
+
+static void loop_dealloc(PyObject *self);
+
+static void
+on_nothing(struct ev_loop *ev, void *w, int revents)
+{
+    (void)ev;
+    (void)w;
+    (void)revents;
+}
+
+static void
+on_wake(struct ev_loop *ev, ev_async *w, int revents)
+{
+    on_nothing(ev, w, revents);
+}
+
+static void
+on_timer(struct ev_loop *ev, ev_timer *w, int revents)
+{
+    on_nothing(ev, w, revents);
+}
+
+static void
+release_gil(struct ev_loop *ev)
+{
+    struct rp_loop *loop = ev_userdata(ev);
+
+    if (loop->may_block)
+        loop->saved = PyEval_SaveThread();
+}
+
+static void
+acquire_gil(struct ev_loop *ev)
+{
+    struct rp_loop *loop = ev_userdata(ev);
+    PyThreadState *saved = loop->saved;
+
+    loop->saved = NULL;
+    if (saved)
+        PyEval_RestoreThread(saved);
+}
+
+/* The LoopBase that type derives from, or NULL. */
+static PyTypeObject *
+base_of(PyTypeObject *type)
+{
+    while (type && type->tp_dealloc != loop_dealloc)
+        type = type->tp_base;
+    return type;
+}
+
+static PyObject *
+loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    struct rp_aio_state *state = rp_aio_state_of_type(base_of(type));
+    struct rp_loop *loop;
+
+    (void)args;
+    (void)kwargs;
+    if (!state)
+        return NULL;
+    loop = (struct rp_loop *)type->tp_alloc(type, 0);
+    if (!loop)
+        return NULL;
+    loop->state = state;
+    loop->fds.epfd = -1;
+    loop->visible = true;
+    rp_list_init(&loop->waiting);
+    rp_list_init(&loop->link);
+    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (!loop->ev) {
+        PyErr_SetString(PyExc_OSError, "no libev loop: too many open files?");
+        Py_DECREF(loop);
+        return NULL;
+    }
+    ev_set_userdata(loop->ev, loop);
+    ev_set_loop_release_cb(loop->ev, release_gil, acquire_gil);
+    ev_async_init(&loop->wake, on_wake);
+    ev_async_start(loop->ev, &loop->wake);
+    ev_timer_init(&loop->timer, on_timer, 0., 0.);
+    if (rp_fds_init(loop) < 0) {
+        Py_DECREF(loop);
+        return NULL;
+    }
+    rp_list_add(&state->loops, &loop->link);
+    return (PyObject *)loop;
+}
+
+void
+rp_loop_purge(struct rp_loop *loop)
+{
+    struct ev_loop *ev = loop->ev;
+
+    rp_tasks_clear(loop);
+    rp_ring_clear(loop);
+    rp_heap_clear(loop);
+    Py_CLEAR(loop->base_ctx);
+    Py_CLEAR(loop->pending);
+    loop->turn = NULL;
+    loop->tick = NULL;
+    loop->ev = NULL;
+    if (ev) {
+        ev_io_stop(ev, &loop->io);
+        ev_timer_stop(ev, &loop->timer);
+        ev_async_stop(ev, &loop->wake);
+        ev_loop_destroy(ev);
+    }
+    rp_fds_fini(loop);
+}
+
+static int
+loop_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct rp_list *e;
+    int r;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(SELF->task_factory);
+    Py_VISIT(SELF->pending);
+    Py_VISIT(SELF->base_ctx);
+    for (int i = 0; i < SELF->ntasks; i++)
+        Py_VISIT(SELF->tasks[i]->self);
+    for (e = SELF->waiting.next; e && e != &SELF->waiting; e = e->next)
+        Py_VISIT(rp_container_of(e, struct rp_task, link)->self);
+    r = rp_ring_visit(&SELF->ring, visit, arg);
+    if (r == 0)
+        r = rp_heap_visit(&SELF->heap, visit, arg);
+    if (r == 0)
+        r = rp_fds_visit(&SELF->fds, visit, arg);
+    return r;
+}
+
+static int
+loop_clear(PyObject *self)
+{
+    Py_CLEAR(SELF->task_factory);
+    SELF->closed = true;
+    rp_loop_purge(SELF);
+    return 0;
+}
+
+static void
+loop_dealloc(PyObject *self)
+{
+    PyTypeObject *tp = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    rp_list_del(&SELF->link);
+    loop_clear(self);
+    tp->tp_free(self);
+    Py_DECREF(tp);
+}
+
+/* Contracts of loop.h */
+
+struct rp_loop *
+rp_loop_from_object(PyObject *loop)
+{
+    if (base_of(Py_TYPE(loop)))
+        return (struct rp_loop *)loop;
+    PyErr_Format(PyExc_TypeError, "expected a rupy.EventLoop, not %.100s",
+                 Py_TYPE(loop)->tp_name);
+    return NULL;
+}
+
+PyObject *
+rp_loop_object(struct rp_loop *loop)
+{
+    return (PyObject *)loop;
+}
+
+struct ev_loop *
+rp_loop_ev(struct rp_loop *loop)
+{
+    return loop->ev;
+}
+
+int
+rp_loop_is_closed(const struct rp_loop *loop)
+{
+    return loop->closed;
+}
+
+int
+rp_loop_check_open(struct rp_loop *loop)
+{
+    if (!loop->closed && loop->ev)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+    return -1;
+}
+
+PyObject *
+rp_loop_create_future(struct rp_loop *loop)
+{
+    PyObject *self = (PyObject *)loop;
+
+    return PyObject_Vectorcall(loop->state->future_type, &self, 0,
+                               loop->state->kw_loop);
+}
+
+void
+rp_loop_set_turn(struct rp_loop *loop, int (*turn)(void *arg), void *arg)
+{
+    loop->turn = turn;
+    loop->turn_arg = arg;
+    loop->more = false;
+}
+
+int
+rp_loop_call_soon(struct rp_loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct rp_ready e = {.kind = RP_READY_C};
+
+    if (rp_loop_check_open(loop) < 0)
+        return -1;
+    e.fn = fn;
+    e.p = arg;
+    return rp_ring_push(loop, e);
+}
+
+int
+rp_loop_call_threadsafe(struct rp_loop *loop, void (*fn)(void *arg),
+                        void *arg)
+{
+    if (rp_loop_call_soon(loop, fn, arg) < 0)
+        return -1;
+    ev_async_send(loop->ev, &loop->wake);
+    return 0;
+}
+
+static int
+set_running(struct rp_loop *loop, PyObject *o)
+{
+    PyObject *r = PyObject_CallOneArg(loop->state->set_running_loop, o);
+
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+int
+rp_loop_hide(struct rp_loop *loop)
+{
+    if (!loop->running || !loop->visible)
+        return 0;
+    loop->visible = false;
+    return set_running(loop, Py_None);
+}
+
+int
+rp_loop_show(struct rp_loop *loop)
+{
+    if (loop->visible)
+        return 0;
+    loop->visible = true;
+    return set_running(loop, (PyObject *)loop);
+}
+
+void
+rp_loop_set_tick(struct rp_loop *loop, uint64_t *tick)
+{
+    loop->tick = tick;
+}
+
+void
+rp_loop_set_poll_skip(struct rp_loop *loop, int max_turns, uint64_t max_ns)
+{
+    loop->skip_turns = max_turns;
+    loop->skip_ns = max_ns;
+}
+
+int
+rp_loop_capture_context(struct rp_loop *loop)
+{
+    PyObject *ctx = PyContext_CopyCurrent();
+
+    if (!ctx)
+        return -1;
+    Py_XSETREF(loop->base_ctx, ctx);
+    return 0;
+}
+
+void
+rp_aio_tune_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
+/* Methods */
+
+static PyObject *
+loop_time(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyFloat_FromDouble(rp_clock_mono());
+}
+
+static PyObject *
+loop_get_debug(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(SELF->debug);
+}
+
+static PyObject *
+loop_is_closed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(SELF->closed);
+}
+
+static PyObject *
+loop_check_closed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (rp_loop_check_open(SELF) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_create_future(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return rp_loop_create_future(SELF);
+}
+
+static PyObject *
+loop_timer_handle_cancelled(PyObject *self, PyObject *handle)
+{
+    (void)self;
+    (void)handle;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_purge(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (SELF->closed)
+        rp_loop_purge(SELF);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_capture_context(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (rp_loop_capture_context(SELF) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_cancel_driven(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(rp_drive_cancel_all(SELF));
+}
+
+static PyObject *
+loop_count_driven(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(rp_drive_count(SELF));
+}
+
+static PyMethodDef loop_methods[] = {
+    {"call_soon", (PyCFunction)(void (*)(void))rp_loop_py_call_soon,
+     METH_FASTCALL | METH_KEYWORDS, "Call a function in the next turn."},
+    {"call_soon_threadsafe",
+     (PyCFunction)(void (*)(void))rp_loop_py_call_soon_threadsafe,
+     METH_FASTCALL | METH_KEYWORDS, "call_soon() from any thread."},
+    {"call_later", (PyCFunction)(void (*)(void))rp_loop_py_call_later,
+     METH_FASTCALL | METH_KEYWORDS, "Call a function after some seconds."},
+    {"call_at", (PyCFunction)(void (*)(void))rp_loop_py_call_at,
+     METH_FASTCALL | METH_KEYWORDS, "Call a function at a loop.time()."},
+    {"_add_callback", rp_loop_py_add_callback, METH_O, NULL},
+    {"_add_reader", (PyCFunction)(void (*)(void))rp_loop_py_add_reader,
+     METH_FASTCALL, NULL},
+    {"_add_writer", (PyCFunction)(void (*)(void))rp_loop_py_add_writer,
+     METH_FASTCALL, NULL},
+    {"_remove_reader", rp_loop_py_remove_reader, METH_O, NULL},
+    {"_remove_writer", rp_loop_py_remove_writer, METH_O, NULL},
+    {"_run_once", rp_loop_run_once, METH_NOARGS, NULL},
+    {"_timer_handle_cancelled", loop_timer_handle_cancelled, METH_O, NULL},
+    {"_check_closed", loop_check_closed, METH_NOARGS, NULL},
+    {"time", loop_time, METH_NOARGS, "Monotonic time in seconds."},
+    {"get_debug", loop_get_debug, METH_NOARGS, "Whether debug mode is on."},
+    {"is_closed", loop_is_closed, METH_NOARGS, "Whether close() was called."},
+    {"create_future", loop_create_future, METH_NOARGS,
+     "A new asyncio.Future of this loop."},
+    {"_watched", rp_loop_py_watched, METH_NOARGS,
+     "{fd: selectors' event mask} of what is watched."},
+    {"_purge", loop_purge, METH_NOARGS,
+     "Free what a closed loop still holds."},
+    {"_capture_context", loop_capture_context, METH_NOARGS,
+     "Driven handlers start in a copy of the context that is current now."},
+    {"_cancel_driven", loop_cancel_driven, METH_NOARGS,
+     "Cancel the driven handlers that wait; how many."},
+    {"_count_driven", loop_count_driven, METH_NOARGS,
+     "How many driven handlers wait."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* asyncio assigns any truth value to its flags. */
+static PyObject *
+loop_get_flag(PyObject *self, void *offset)
+{
+    return PyBool_FromLong(*((bool *)self + (size_t)offset));
+}
+
+static int
+loop_set_flag(PyObject *self, PyObject *value, void *offset)
+{
+    int v = value ? PyObject_IsTrue(value) : 0;
+
+    if (v < 0)
+        return -1;
+    *((bool *)self + (size_t)offset) = v;
+    return 0;
+}
+
+#define FLAG(name, field)                                                      \
+    {name, loop_get_flag, loop_set_flag, NULL,                                 \
+     (void *)offsetof(struct rp_loop, field)}
+
+static PyGetSetDef loop_getset[] = {
+    FLAG("_closed", closed),
+    FLAG("_stopping", stopping),
+    FLAG("_debug", debug),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef loop_members[] = {
+    {"_task_factory", RP_PY_OBJECT, offsetof(struct rp_loop, task_factory), 0,
+     NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot loop_slots[] = {
+    {Py_tp_doc, "The C half of rupy.EventLoop: callbacks, timers, watched "
+                "files and the run itself, on a libev loop."},
+    {Py_tp_new, loop_new},
+    {Py_tp_dealloc, loop_dealloc},
+    {Py_tp_traverse, loop_traverse},
+    {Py_tp_clear, loop_clear},
+    {Py_tp_methods, loop_methods},
+    {Py_tp_getset, loop_getset},
+    {Py_tp_members, loop_members},
+    {0, NULL},
+};
+
+PyType_Spec rp_loop_spec = {
+    "rupy._core.LoopBase", sizeof(struct rp_loop), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    loop_slots};

@@ -1,0 +1,59 @@
+/* dispatch.c -- which handler answers a request. */
+#include "rupy/app/impl.h"
+#include "rupy/base/log.h"
+#include "rupy/http/url.h"
+
+/* The path that routes are matched on: decoded but for %2F and %25.  In place
+ * when nothing is encoded, which is nearly always. */
+static int
+route_path(struct rp_exchange *x, struct rp_str *out)
+{
+    struct rp_str path = x->request.path;
+
+    *out = path;
+    if (!memchr(path.p, '%', path.n))
+        return 0;
+    char *p = rp_arena_alloc(&x->arena, path.n);
+    if (!p)
+        return -1;
+    *out = (struct rp_str){p, rp_url_decode_route(p, path)};
+    return 0;
+}
+
+int
+rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
+{
+    struct rp_service *v = x->v;
+    const struct rp_request *r = &x->request;
+    struct rp_str path;
+
+    /* Only a proxy or an origin that echoes could serve these, and we are
+     * neither (RFC 9110 9.3.6, 9.3.8). */
+    if (r->method == RP_METHOD_CONNECT || r->method == RP_METHOD_TRACE)
+        return 501;
+    if (!v->router) {
+        x->handler = &v->root;
+        return 0;
+    }
+    if (route_path(x, &path) < 0)
+        return 503;
+    switch (rp_router_match(v->router, r->method_name, path, &x->match,
+                            allow)) {
+    case RP_ROUTE_FOUND:
+        x->handler = &((struct rp_route *)x->match.route)->handler;
+        return 0;
+    case RP_ROUTE_NOT_FOUND:
+        return 404;
+    case RP_ROUTE_NOT_ALLOWED:
+        /* A method nobody knows is 501, one that is not for this resource
+         * is 405 (RFC 9110 9.1). */
+        return r->method == RP_METHOD_OTHER ? 501 : 405;
+    case RP_ROUTE_OPTIONS:
+        return 204;
+    case RP_ROUTE_LIMIT:
+        rp_warn("404: a route's regex hit its match limit on %.*s",
+                RP_STR_ARG(r->path));
+        return 404;
+    }
+    return 404;
+}

@@ -1,0 +1,431 @@
+/* exchange.c -- one request and its answer: what handlers see of it, and the
+ * answer on its way out. */
+#include "rupy/app/impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rupy/app/access.h"
+#include "rupy/base/clock.h"
+#include "rupy/base/log.h"
+#include "rupy/http/status.h"
+
+enum {
+    POOL_MAX = 64,             /* spare exchanges kept */
+    ARENA_MAX = 1024 * 1024,   /* bytes a request may take beside content */
+    CONTENT_KEEP = 64 * 1024,  /* a larger content buffer is not kept */
+};
+
+struct rp_exchange_pool {
+    struct rp_exchange *free;
+    unsigned n;
+};
+
+struct rp_exchange *
+rp_exchange_new(struct rp_service *v)
+{
+    struct rp_exchange_pool *pool = v->pool;
+    struct rp_exchange *x = pool->free;
+
+    if (x) {
+        pool->free = x->next_free;
+        pool->n--;
+    } else {
+        size_t room = v->limits.request_fields * sizeof(struct rp_field);
+        x = calloc(1, sizeof(*x) + room);
+        if (!x)
+            return NULL;
+        x->v = v;
+        x->fields = (struct rp_field *)(void *)(x + 1);
+        rp_arena_init(&x->arena, ARENA_MAX);
+        rp_buf_init(&x->content_buf, 0);
+    }
+    x->on_end = NULL;
+    x->handler = NULL;
+    x->data = NULL;
+    x->content = (struct rp_str){NULL, 0};
+    x->match.nparams = 0;
+    x->match.route = NULL;
+    x->status = 0;
+    x->framing = RP_FRAMING_NONE;
+    x->left = -1;
+    x->sent = 0;
+    x->close = x->failed = x->started = false;
+    x->borrows = true;
+    return x;
+}
+
+static void
+destroy(struct rp_exchange *x)
+{
+    rp_arena_fini(&x->arena);
+    rp_buf_fini(&x->content_buf);
+    free(x);
+}
+
+void
+rp_exchange_free(struct rp_exchange *x)
+{
+    struct rp_exchange_pool *pool = x->v->pool;
+
+    if (x->started)
+        x->v->nactive--;
+    if (pool->n >= POOL_MAX) {
+        destroy(x);
+        return;
+    }
+    rp_arena_reset(&x->arena);
+    if (x->content_buf.cap > CONTENT_KEEP)
+        rp_buf_fini(&x->content_buf);
+    rp_buf_reset(&x->content_buf);
+    x->next_free = pool->free;
+    pool->free = x;
+    pool->n++;
+}
+
+void
+rp_exchange_pool_free(struct rp_exchange_pool *pool)
+{
+    while (pool && pool->free) {
+        struct rp_exchange *x = pool->free;
+        pool->free = x->next_free;
+        destroy(x);
+    }
+    free(pool);
+}
+
+int
+rp_service_init(struct rp_service *v)
+{
+    memset(v, 0, sizeof(*v));
+    v->limits = RP_LIMITS_DEFAULT;
+    v->keep_alive = true;
+    rp_response_consts_init(&v->consts, true, NULL);
+    rp_response_consts_set_time(&v->consts, (int64_t)rp_clock_wall());
+    v->now = rp_clock_mono();
+    v->counters = calloc(1, sizeof(*v->counters));
+    v->own_counters = v->counters;
+    v->memos = rp_memos_new(256);
+    v->pool = calloc(1, sizeof(*v->pool));
+    if (v->counters && v->memos && v->pool)
+        return 0;
+    rp_service_fini(v);
+    return -1;
+}
+
+void
+rp_service_fini(struct rp_service *v)
+{
+    rp_exchange_pool_free(v->pool);
+    if (v->memos)
+        rp_memos_free(v->memos);
+    free(v->own_counters);
+    memset(v, 0, sizeof(*v));
+}
+
+/* ---- What a handler reads ---- */
+
+const struct rp_request *
+rp_exchange_request(const struct rp_exchange *x)
+{
+    return &x->request;
+}
+
+const struct rp_match *
+rp_exchange_match(const struct rp_exchange *x)
+{
+    return &x->match;
+}
+
+struct rp_str
+rp_exchange_content(const struct rp_exchange *x)
+{
+    return x->content;
+}
+
+const struct rp_peer *
+rp_exchange_peer(const struct rp_exchange *x)
+{
+    return x->peer;
+}
+
+struct rp_arena *
+rp_exchange_arena(struct rp_exchange *x)
+{
+    return &x->arena;
+}
+
+void
+rp_exchange_set_data(struct rp_exchange *x, void *data)
+{
+    x->data = data;
+}
+
+void *
+rp_exchange_data(const struct rp_exchange *x)
+{
+    return x->data;
+}
+
+bool
+rp_exchange_has_head(const struct rp_exchange *x)
+{
+    return x->status != 0;
+}
+
+bool
+rp_exchange_is_full(const struct rp_exchange *x)
+{
+    return x->sink->over;
+}
+
+int
+rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n)
+{
+    if (!x->borrows)
+        return 0;
+    struct rp_str copy = rp_arena_copy(&x->arena, (struct rp_str){head, n});
+    if (!copy.p)
+        return -1;
+    rp_request_rebase(&x->request, head, n, copy.p, x->fields);
+    for (unsigned i = 0; i < x->match.nparams; i++) {
+        struct rp_str *s = &x->match.params[i];
+        if (s->p >= head && s->p <= head + n)
+            s->p = copy.p + (s->p - head);
+    }
+    if (x->content.n > 0 && x->content.p != x->content_buf.p) {
+        if (rp_buf_add_str(&x->content_buf, x->content) < 0)
+            return -1;
+        x->content.p = x->content_buf.p;
+    }
+    x->borrows = false;
+    return 0;
+}
+
+void
+rp_exchange_start(struct rp_exchange *x)
+{
+    x->started = true;
+    x->v->nactive++;
+    rp_counters_set_current(x->v->counters, x->request.method_name,
+                            x->request.path);
+    x->handler->ops->start(x->handler->self, x);
+}
+
+/* ---- The answer ---- */
+
+static void
+finish(struct rp_exchange *x)
+{
+    struct rp_service *v = x->v;
+    int class = x->status / 100;
+
+    rp_count(v->counters->responses[class <= 5 ? class : 0], 1);
+    if (v->access)
+        rp_access_add(v->access, &(struct rp_access_record){
+                                     .peer = x->peer->host,
+                                     .request = &x->request,
+                                     .status = x->status,
+                                     .bytes = x->sent,
+                                     .seconds = rp_clock_mono() - x->began,
+                                 });
+    x->sink->ops->wake(x->sink);
+    x->on_end(x);
+}
+
+/* Out of memory, or over a cap, with an answer half written. */
+static void
+fail(struct rp_exchange *x, const char *why)
+{
+    if (!x->failed)
+        rp_error("%.*s %.*s: connection closed: %s",
+                 RP_STR_ARG(x->request.method_name),
+                 RP_STR_ARG(x->request.path), why);
+    x->failed = true;
+    x->close = true;
+}
+
+/* A client may be told to close by the application's own Connection field. */
+static bool
+fields_say_close(const struct rp_field *v, unsigned n)
+{
+    return n > 0 && rp_fields_list_has(v, n, RP_STR("connection"),
+                                       RP_STR("close"));
+}
+
+int
+rp_exchange_head(struct rp_exchange *x, int status,
+                 const struct rp_field *fields, unsigned nfields,
+                 struct rp_str content_type, int64_t length)
+{
+    const struct rp_request *r = &x->request;
+    bool close = x->close;
+
+    if (status < 200 || status > 599)
+        return -1;
+    for (unsigned i = 0; i < nfields; i++)
+        if (rp_response_check_field(&fields[i]) < 0)
+            return -1;
+    if (content_type.n > 0 && !rp_is_field_value(content_type))
+        return -1;
+    if (fields_say_close(fields, nfields) || x->v->retiring)
+        close = true;
+    x->framing = rp_response_framing(status, r->method == RP_METHOD_HEAD,
+                                     r->minor, length, &close);
+    x->close = close;
+    x->status = status;
+    /* What the application promised; framing says what reaches the wire. */
+    x->left = length;
+
+    struct rp_response_head h = {
+        .status = status,
+        .fields = fields,
+        .nfields = nfields,
+        .content_type = content_type,
+        .framing = x->framing,
+        .length = length > 0 ? (uint64_t)length : 0,
+    };
+    if (close)
+        h.connection = RP_STR("close");
+    else if (r->minor == 0)
+        h.connection = RP_STR("keep-alive");
+    if (rp_response_write_head(&x->sink->out, &x->v->consts, &h) < 0)
+        fail(x, "no memory for the head");
+    return 0;
+}
+
+/* Content that goes nowhere: the answer to HEAD, 204, 304. */
+static bool
+is_mute(const struct rp_exchange *x)
+{
+    return x->request.method == RP_METHOD_HEAD ||
+           !rp_status_has_content(x->status);
+}
+
+/* Cut n to what the promised length leaves room for. */
+static size_t
+clip(struct rp_exchange *x, size_t n)
+{
+    if (x->left < 0)
+        return n;
+    if ((uint64_t)x->left < n) {
+        rp_warn("%.*s %.*s: the answer is longer than its Content-Length: "
+                "%zu bytes cut off",
+                RP_STR_ARG(x->request.method_name),
+                RP_STR_ARG(x->request.path), n - (size_t)x->left);
+        n = (size_t)x->left;
+        x->close = true;
+    }
+    x->left -= (int64_t)n;
+    return n;
+}
+
+static int
+put(struct rp_exchange *x, const void *p, size_t n)
+{
+    struct rp_buf *out = &x->sink->out;
+
+    if (x->framing != RP_FRAMING_CHUNKED)
+        return rp_buf_add(out, p, n);
+    if (rp_buf_reserve(out, n + 24) < 0)
+        return -1;
+    rp_response_write_chunk_head(out, n);
+    rp_buf_add(out, p, n);
+    return rp_buf_add(out, "\r\n", 2);
+}
+
+int
+rp_exchange_write(struct rp_exchange *x, const void *p, size_t n)
+{
+    struct rp_sink *sink = x->sink;
+
+    if (is_mute(x) || x->failed)
+        return 0;
+    n = clip(x, n);
+    if (n == 0)
+        return 0;
+    if (put(x, p, n) < 0) {
+        fail(x, "no memory for content");
+        return 0;
+    }
+    x->sent += n;
+    sink->ops->wake(sink);
+    if (rp_sink_queued(sink) < RP_SINK_HIGH)
+        return 0;
+    sink->over = true;
+    return 1;
+}
+
+void
+rp_exchange_end(struct rp_exchange *x)
+{
+    if (!is_mute(x) && !x->failed) {
+        if (x->left > 0)
+            fail(x, "the answer is shorter than its Content-Length");
+        else if (x->framing == RP_FRAMING_CHUNKED &&
+                 rp_buf_add(&x->sink->out, "0\r\n\r\n", 5) < 0)
+            fail(x, "no memory for content");
+    }
+    finish(x);
+}
+
+void
+rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a)
+{
+    struct rp_str content = a->content;
+
+    if (rp_exchange_head(x, a->status, a->fields, a->nfields, a->content_type,
+                         (int64_t)content.n) < 0) {
+        if (a->release)
+            a->release(a->arg);
+        rp_error("%.*s %.*s: 500: the answer has a status or a field that "
+                 "must not go out",
+                 RP_STR_ARG(x->request.method_name),
+                 RP_STR_ARG(x->request.path));
+        rp_exchange_answer_status(x, 500);
+        return;
+    }
+    if (content.n > 0 && !is_mute(x) && !x->failed) {
+        if (a->release && content.n >= RP_SINK_REF_MIN &&
+            rp_sink_add_ref(x->sink, content.p, content.n, a->release,
+                            a->arg) == 0) {
+            x->sent = content.n;
+            finish(x);
+            return;
+        }
+        if (rp_buf_add_str(&x->sink->out, content) < 0)
+            fail(x, "no memory for content");
+        x->sent = content.n;
+    }
+    if (a->release)
+        a->release(a->arg);
+    finish(x);
+}
+
+void
+rp_exchange_answer_status(struct rp_exchange *x, int status)
+{
+    char text[64];
+    struct rp_str reason = rp_status_reason(status);
+    int n = snprintf(text, sizeof(text), "%d %.*s\n", status,
+                     RP_STR_ARG(reason));
+    struct rp_answer a = {
+        .status = status,
+        .content_type = RP_STR("text/plain; charset=utf-8"),
+        .content = {text, (size_t)n},
+    };
+
+    rp_exchange_answer(x, &a);
+}
+
+void
+rp_exchange_abort(struct rp_exchange *x)
+{
+    if (x->status == 0) {
+        rp_exchange_answer_status(x, 500);
+        return;
+    }
+    x->failed = true;
+    x->close = true;
+    finish(x);
+}

@@ -1,0 +1,194 @@
+/* module.c -- rupy._core: its types, its state, and the doors from Python. */
+#include "rupy/ext/module.h"
+
+#include <unistd.h>
+
+#include "rupy/py/door.h"
+#include "rupy/serve/command.h"
+#include "rupy/serve/serve.h"
+
+/* ---- Doors ---- */
+
+/* argv as C has it: bytes in `words`, pointers in `v`.  0, or -1. */
+static int
+argv_from_list(PyObject *list, PyObject *words, char **v, Py_ssize_t n)
+{
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *word = PyUnicode_EncodeFSDefault(PyList_GET_ITEM(list, i));
+        if (!word)
+            return -1;
+        PyTuple_SET_ITEM(words, i, word);
+        v[i] = PyBytes_AS_STRING(word);
+    }
+    v[n] = NULL;
+    return 0;
+}
+
+PyDoc_STRVAR(main_doc,
+"main(argv, /)\n--\n\nDo what the command line says; return the exit status.");
+
+static PyObject *
+core_main(PyObject *module, PyObject *list)
+{
+    PyObject *words = NULL, *result = NULL;
+    char **argv = NULL;
+    Py_ssize_t n;
+
+    (void)module;
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "argv is a list of str");
+        return NULL;
+    }
+    n = PyList_GET_SIZE(list);
+    words = PyTuple_New(n);
+    argv = PyMem_Calloc((size_t)n + 1, sizeof(*argv));
+    if (words && argv && argv_from_list(list, words, argv, n) == 0) {
+        struct rp_door door = {.take_signals = true};
+        int status = rp_command_main((int)n, argv, environ, &door);
+        if (!PyErr_Occurred())
+            result = PyLong_FromLong(status);
+    }
+    Py_XDECREF(words);
+    PyMem_Free(argv);
+    return result;
+}
+
+/* One option from Python: str(value), None is left at its default, a list is
+ * given item by item. */
+static int
+set_option(struct rp_config *c, PyObject *name, PyObject *value)
+{
+    PyObject *text;
+    Py_ssize_t n, k;
+    const char *key, *p;
+    int bad;
+
+    if (value == Py_None)
+        return 0;
+    if (PyList_Check(value) || PyTuple_Check(value)) {
+        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(value); i++)
+            if (set_option(c, name, PySequence_Fast_GET_ITEM(value, i)) < 0)
+                return -1;
+        return 0;
+    }
+    text = PyObject_Str(value);
+    key = PyUnicode_AsUTF8AndSize(name, &k);
+    p = text ? PyUnicode_AsUTF8AndSize(text, &n) : NULL;
+    if (!key || !p) {
+        Py_XDECREF(text);
+        return -1;
+    }
+    bad = rp_config_set(c, (struct rp_str){key, (size_t)k},
+                        (struct rp_str){p, (size_t)n}, RP_SOURCE_PYTHON);
+    Py_DECREF(text);
+    if (bad < 0)
+        PyErr_SetString(PyExc_ValueError, c->error);
+    return bad;
+}
+
+PyDoc_STRVAR(serve_doc,
+"serve(app, options, /)\n--\n\n"
+"Serve app until told to stop; return the exit status.\n"
+"ValueError: an option is not right.");
+
+static PyObject *
+core_serve(PyObject *module, PyObject *args)
+{
+    PyObject *app, *options, *key, *value, *result = NULL;
+    struct rp_config c;
+    struct rp_door door = {.alone = true};
+    Py_ssize_t at = 0;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO!:serve", &app, &PyDict_Type, &options))
+        return NULL;
+    door.app = app;
+    door.take_signals = rp_py_is_main_thread();
+    rp_config_init(&c);
+    while (PyDict_Next(options, &at, &key, &value))
+        if (set_option(&c, key, value) < 0)
+            goto out;
+    if (rp_config_finish(&c) < 0) {
+        PyErr_SetString(PyExc_ValueError, c.error);
+        goto out;
+    }
+    if (c.workers > 1 && !door.take_signals) {
+        PyErr_SetString(PyExc_ValueError,
+                        "workers=1 is all that a thread can have: "
+                        "only the main thread may fork");
+        goto out;
+    }
+    int status = rp_serve_main(&c, &door);
+    if (!PyErr_Occurred())
+        result = PyLong_FromLong(status);
+out:
+    rp_config_fini(&c);
+    return result;
+}
+
+static PyMethodDef core_methods[] = {
+    {"main", core_main, METH_O, main_doc},
+    {"serve", core_serve, METH_VARARGS, serve_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- The module ---- */
+
+static int
+core_exec(PyObject *module)
+{
+    struct rp_py_state *st = PyModule_GetState(module);
+
+    if (rp_aio_exec(module) < 0 || rp_py_types_exec(module, st) < 0 ||
+        rp_py_native_exec(module, st) < 0 || rp_py_worker_exec(module, st) < 0)
+        return -1;
+    return 0;
+}
+
+static int
+core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct rp_py_state *st = PyModule_GetState(module);
+    int bad = rp_aio_traverse(&st->aio, visit, arg);
+
+    return bad ? bad : rp_py_state_traverse(st, visit, arg);
+}
+
+static int
+core_clear(PyObject *module)
+{
+    struct rp_py_state *st = PyModule_GetState(module);
+
+    rp_aio_clear(&st->aio);
+    rp_py_state_clear(st);
+    return 0;
+}
+
+static void
+core_free(void *module)
+{
+    core_clear(module);
+}
+
+static PyModuleDef_Slot core_slots[] = {
+    {Py_mod_exec, core_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef core_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "rupy._core",
+    .m_doc = PyDoc_STR("The C core of rupy."),
+    .m_size = sizeof(struct rp_py_state),
+    .m_methods = core_methods,
+    .m_slots = core_slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyObject *
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_def);
+}

@@ -1,0 +1,318 @@
+/* life.c -- one worker: fork it, listen to it, tell it to go, kill it.
+ *
+ *      FREE --fork--> STARTING --it says so--> READY
+ *                        |  |                  |  |
+ *                        |  +----- told to go -+--|--> RETIRING
+ *                        |                        |       |
+ *                        +-- no answer in time ---+-------+--> DYING
+ *
+ * and from everywhere to FREE, when it was reaped. */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rupy/base/clock.h"
+#include "rupy/base/log.h"
+
+#include "state.h"
+
+/* From SIGABRT, on which a worker prints its stacks, to SIGKILL. */
+static const double abort_grace = 2.0;
+
+static void
+enter(struct rp_master *m, struct worker *w, enum rp_worker_state state)
+{
+#define TO(s) (1u << RP_WORKER_##s)
+    static const unsigned may_follow[] = {
+        [RP_WORKER_FREE] = TO(STARTING),
+        [RP_WORKER_STARTING] = TO(READY) | TO(RETIRING) | TO(DYING) | TO(FREE),
+        [RP_WORKER_READY] = TO(RETIRING) | TO(DYING) | TO(FREE),
+        [RP_WORKER_RETIRING] = TO(DYING) | TO(FREE),
+        [RP_WORKER_DYING] = TO(FREE),
+    };
+#undef TO
+    struct rp_worker_slot *s = &m->board->slots[w->slot];
+    const struct rp_master_config *c = &m->config;
+
+    assert(may_follow[w->state] & (1u << state));
+    (void)may_follow;
+    w->state = state;
+    w->deadline = NEVER;
+    atomic_store(&s->state, (int32_t)state);
+    switch (state) {
+    case RP_WORKER_STARTING:
+        w->started_at = m->now;
+        w->ready_at = 0;
+        w->wants_recycle = false;
+        if (c->startup_timeout > 0)
+            w->deadline = m->now + c->startup_timeout;
+        break;
+    case RP_WORKER_READY:
+        w->ready_at = m->now;
+        atomic_store(&s->ready_ns, rp_clock_mono_ns());
+        break;
+    case RP_WORKER_RETIRING:
+        w->deadline = m->now + c->graceful_timeout;
+        break;
+    case RP_WORKER_DYING:
+        w->deadline = m->now + abort_grace;
+        break;
+    case RP_WORKER_FREE:
+        w->pid = 0;
+        break;
+    }
+}
+
+static _Noreturn void
+be_worker(struct rp_master *m, struct worker *w, int fd)
+{
+    char name[32];
+    struct rp_worker self = {
+        .seat = w->seat,
+        .generation = w->generation,
+        .round = m->round,
+        .fd = fd,
+        .slot = &m->board->slots[w->slot],
+        .board = m->board,
+    };
+    int status;
+
+    rp_signals_reset_in_child();
+    /* Were one of these left open here, that worker would not notice the
+     * master's death before ours. */
+    for (uint32_t i = 0; i < m->board->n; i++)
+        if (m->workers[i].fd >= 0)
+            close(m->workers[i].fd);
+    snprintf(name, sizeof(name), "worker %u", w->seat + 1);
+    rp_log_set_name(name);
+    if (m->ops->after_fork_child)
+        m->ops->after_fork_child(m->arg);
+    status = m->ops->child(m->arg, &self);
+    fflush(NULL);
+    _exit(status);
+}
+
+static struct worker *
+find_free(struct rp_master *m)
+{
+    for (uint32_t i = 0; i < m->board->n; i++)
+        if (m->workers[i].state == RP_WORKER_FREE)
+            return &m->workers[i];
+    return NULL;
+}
+
+uint32_t
+rp_life_start(struct rp_master *m, uint32_t seat)
+{
+    struct worker *w = find_free(m);
+    int fds[2];
+    sigset_t mask;
+    pid_t pid;
+
+    if (!w)
+        return NOBODY;
+    if (rp_ready_pair(fds) < 0) {
+        rp_log_errno(RP_LOG_ERROR, "no socket pair for worker %u", seat + 1);
+        return NOBODY;
+    }
+    if (rp_board_count(m->board, RP_WORKER_STARTING) == 0)
+        m->round++;
+    w->seat = seat;
+    w->generation = m->generation;
+    w->fd = fds[0];
+    rp_board_open_slot(m->board, w->slot, seat, w->generation);
+    if (m->ops->before_fork)
+        m->ops->before_fork(m->arg);
+    /* What is buffered would be written twice. */
+    fflush(NULL);
+    /* A signal between the fork and the reset of the handlers would arrive in
+     * the child as the master's. */
+    rp_signals_block_all(&mask);
+    pid = fork();
+    if (pid == 0)
+        be_worker(m, w, fds[1]);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (pid < 0)
+        rp_log_errno(RP_LOG_ERROR, "cannot fork worker %u", seat + 1);
+    if (m->ops->after_fork_parent)
+        m->ops->after_fork_parent(m->arg);
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        w->fd = -1;
+        rp_board_close_slot(m->board, w->slot);
+        return NOBODY;
+    }
+    w->pid = pid;
+    atomic_store(&m->board->slots[w->slot].pid, (int32_t)pid);
+    enter(m, w, RP_WORKER_STARTING);
+    rp_debug("worker %u (pid %d) started, generation %u", seat + 1, (int)pid,
+             w->generation);
+    return w->slot;
+}
+
+void
+rp_life_ready(struct rp_master *m, struct worker *w)
+{
+    if (w->state != RP_WORKER_STARTING)
+        return;
+    enter(m, w, RP_WORKER_READY);
+    rp_info("worker %u (pid %d) ready after %.2f s", w->seat + 1, (int)w->pid,
+            w->ready_at - w->started_at);
+    rp_seats_on_ready(m, w);
+    m->failures = 0;
+    if (!m->was_ready) {
+        m->was_ready = true;
+        if (m->ops->on_ready)
+            m->ops->on_ready(m->arg);
+    }
+}
+
+void
+rp_life_listen(struct rp_master *m, struct worker *w)
+{
+    while (w->fd >= 0) {
+        switch (rp_ready_hear(w->fd)) {
+        case RP_SAID_NOTHING:
+            return;
+        case RP_SAID_READY:
+            rp_life_ready(m, w);
+            break;
+        case RP_SAID_RECYCLE:
+            w->wants_recycle = true;
+            break;
+        case RP_SAID_GOODBYE:
+            close(w->fd);
+            w->fd = -1;
+            break;
+        }
+    }
+}
+
+void
+rp_life_retire(struct rp_master *m, struct worker *w, double grace)
+{
+    if (w->state == RP_WORKER_STARTING || w->state == RP_WORKER_READY) {
+        enter(m, w, RP_WORKER_RETIRING);
+        kill(w->pid, SIGTERM);
+    }
+    if (w->state == RP_WORKER_RETIRING && w->deadline > m->now + grace)
+        w->deadline = m->now + grace;
+}
+
+/* "; in flight: GET /path", or nothing. */
+static const char *
+in_flight(const struct rp_master *m, const struct worker *w, char *out,
+          size_t size)
+{
+    static const char intro[] = "; in flight: ";
+    size_t n = sizeof(intro) - 1;
+
+    assert(size > n + 1);
+    memcpy(out, intro, n);
+    if (rp_slot_get_current(&m->board->slots[w->slot], out + n, size - n) == 0)
+        out[0] = '\0';
+    return out;
+}
+
+static void
+abort_worker(struct rp_master *m, struct worker *w)
+{
+    enter(m, w, RP_WORKER_DYING);
+    kill(w->pid, SIGABRT);
+}
+
+static void
+on_deadline(struct rp_master *m, struct worker *w)
+{
+    unsigned number = w->seat + 1;
+    char text[RP_CURRENT_MAX + 32];
+
+    switch (w->state) {
+    case RP_WORKER_STARTING:
+        rp_error("worker %u (pid %d) not ready after %.1f s: aborting it",
+                 number, (int)w->pid, m->now - w->started_at);
+        abort_worker(m, w);
+        break;
+    case RP_WORKER_RETIRING:
+        rp_warn("worker %u (pid %d) still there at the graceful deadline: "
+                "killing it%s",
+                number, (int)w->pid, in_flight(m, w, text, sizeof(text)));
+        enter(m, w, RP_WORKER_DYING);
+        kill(w->pid, SIGKILL);
+        break;
+    case RP_WORKER_DYING:
+        kill(w->pid, SIGKILL);
+        w->deadline = NEVER;
+        break;
+    case RP_WORKER_READY:
+    case RP_WORKER_FREE:
+        break;
+    }
+}
+
+/* How long its loop has been silent.  Time in which the master itself did not
+ * run (stopped, suspended, no CPU) is not held against the worker. */
+static double
+silence(const struct rp_master *m, const struct worker *w)
+{
+    const struct rp_worker_slot *s = &m->board->slots[w->slot];
+    double tick = (double)atomic_load(&s->tick_ns) / 1e9;
+
+    return m->now - (tick > m->woke_at ? tick : m->woke_at);
+}
+
+void
+rp_life_watch(struct rp_master *m)
+{
+    char text[RP_CURRENT_MAX + 32];
+
+    for (uint32_t i = 0; i < m->board->n; i++) {
+        struct worker *w = &m->workers[i];
+
+        if (w->state == RP_WORKER_FREE)
+            continue;
+        if (w->deadline <= m->now)
+            on_deadline(m, w);
+        if (w->state == RP_WORKER_READY && m->config.timeout > 0 &&
+            silence(m, w) > m->config.timeout) {
+            rp_error("worker %u (pid %d) silent for %.1f s: aborting it%s",
+                     w->seat + 1, (int)w->pid, silence(m, w),
+                     in_flight(m, w, text, sizeof(text)));
+            abort_worker(m, w);
+        }
+    }
+}
+
+double
+rp_life_next_deadline(const struct rp_master *m)
+{
+    double next = NEVER;
+
+    for (uint32_t i = 0; i < m->board->n; i++) {
+        const struct worker *w = &m->workers[i];
+        double t = w->deadline;
+
+        if (w->state == RP_WORKER_FREE)
+            continue;
+        if (w->state == RP_WORKER_READY && m->config.timeout > 0)
+            t = m->now + m->config.timeout - silence(m, w);
+        if (t < next)
+            next = t;
+    }
+    return next;
+}
+
+void
+rp_life_end(struct rp_master *m, struct worker *w)
+{
+    if (w->fd >= 0)
+        close(w->fd);
+    w->fd = -1;
+    enter(m, w, RP_WORKER_FREE);
+    rp_board_close_slot(m->board, w->slot);
+}

@@ -1,0 +1,128 @@
+/* reap.c -- who died, of what, and what follows from it. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "rupy/base/log.h"
+
+#include "state.h"
+
+static struct worker *
+find_pid(struct rp_master *m, pid_t pid)
+{
+    for (uint32_t i = 0; i < m->board->n; i++)
+        if (m->workers[i].state != RP_WORKER_FREE && m->workers[i].pid == pid)
+            return &m->workers[i];
+    return NULL;
+}
+
+/* "killed by SIGSEGV (core dumped)", "exited with status 1" */
+static void
+describe(int status, char *out, size_t size)
+{
+    char name[32];
+
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "killed by %s%s",
+                 rp_signal_name(WTERMSIG(status), name, sizeof(name)),
+                 WCOREDUMP(status) ? " (core dumped)" : "");
+    else
+        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void
+log_death(struct rp_master *m, const struct worker *w, int status,
+          enum rp_log_level level)
+{
+    const struct rp_worker_slot *s = &m->board->slots[w->slot];
+    char how[64], current[RP_CURRENT_MAX + 1];
+    bool busy = rp_slot_get_current(s, current, sizeof(current)) > 0;
+
+    if (level < rp_log_level())
+        return;
+    describe(status, how, sizeof(how));
+    rp_log(level, "worker %u (pid %d) %s after %.1f s, requests: %llu%s%s",
+           w->seat + 1, (int)w->pid, how, m->now - w->started_at,
+           (unsigned long long)atomic_load(&s->counters.requests),
+           busy ? "; in flight: " : "", busy ? current : "");
+}
+
+/* Before anybody was ready nobody is served by trying for ever, and what
+ * failed to load will fail again: say so with the exit status. */
+static void
+on_boot_failure(struct rp_master *m, const struct worker *w, int status)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+    rp_seats_on_boot_failure(m, w);
+    if (m->was_ready || m->stopping)
+        return;
+    m->failures++;
+    if (code == RP_EXIT_APP) {
+        rp_error("the application failed to load: giving up");
+        rp_seats_stop(m, RP_EXIT_APP, 2.0);
+    } else if (code == RP_EXIT_BOOT) {
+        rp_error("worker %u failed to boot: giving up", w->seat + 1);
+        rp_seats_stop(m, RP_EXIT_BOOT, 2.0);
+    } else if (m->failures >= m->config.boot_failures) {
+        rp_error("no worker ever was ready, %u failed to boot: giving up",
+                 m->failures);
+        rp_seats_stop(m, RP_EXIT_BOOT, 2.0);
+    }
+}
+
+static enum rp_log_level
+level_of(const struct rp_master *m, const struct worker *w, int status,
+         bool unasked)
+{
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    if (unasked)
+        return clean ? RP_LOG_WARNING : RP_LOG_ERROR;
+    /* One that had not even started may end as it likes: the reason why we
+     * stop was told already. */
+    if (clean || (m->stopping && w->ready_at <= 0))
+        return RP_LOG_DEBUG;
+    return RP_LOG_WARNING;
+}
+
+static void
+on_death(struct rp_master *m, struct worker *w, int status)
+{
+    bool unasked, booted;
+
+    /* It may have said that it was ready, and then died before we read it;
+     * but for such a successor nobody must be sent away. */
+    if (m->seats[w->seat].successor != w->slot)
+        rp_life_listen(m, w);
+    booted = w->ready_at > 0;
+    unasked = rp_seats_on_death(m, w);
+    log_death(m, w, status, level_of(m, w, status, unasked));
+    if (unasked)
+        atomic_fetch_add(&m->board->deaths, 1);
+    rp_life_end(m, w);
+    if (unasked && !booted)
+        on_boot_failure(m, w, status);
+}
+
+void
+rp_reap(struct rp_master *m)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        struct worker *w;
+
+        if (pid < 0 && errno == EINTR)
+            continue;
+        if (pid <= 0)
+            return;
+        w = find_pid(m, pid);
+        if (w)
+            on_death(m, w, status);
+        else
+            /* We may be process 1 of a container, and inherit orphans. */
+            rp_debug("reaped pid %d, which is none of ours", (int)pid);
+    }
+}

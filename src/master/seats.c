@@ -1,0 +1,250 @@
+/* seats.c -- how many workers there should be, and of which generation.
+ *
+ * Nothing here remembers a plan.  Each turn compares the seats with what is
+ * wanted and takes the next step: an empty seat gets a worker, one outdated
+ * worker gets a successor; when that is ready it takes the seat and the old
+ * one is told to go.  Start, respawn, TTIN, reload and recycling are this one
+ * rule, and they may happen all at once.
+ *
+ * At first start all workers start together: imports are slow, and N of them
+ * one after the other would be N times as slow.  That a failure is told only
+ * once is left to the workers (rp_worker_may_report_boot_failure()). */
+
+#include "rupy/base/log.h"
+
+#include "state.h"
+
+static struct worker *
+worker_at(struct rp_master *m, uint32_t slot)
+{
+    return slot == NOBODY ? NULL : &m->workers[slot];
+}
+
+void
+rp_seats_init(struct rp_master *m)
+{
+    for (uint32_t i = 0; i < m->config.max_workers; i++)
+        m->seats[i] = (struct seat){.holder = NOBODY, .successor = NOBODY};
+}
+
+static void
+back_off(struct rp_master *m, struct seat *s)
+{
+    const struct rp_master_config *c = &m->config;
+
+    s->not_before = m->now + s->backoff;
+    s->backoff = s->backoff > 0 ? s->backoff * 2 : c->backoff_min;
+    if (s->backoff > c->backoff_max)
+        s->backoff = c->backoff_max;
+}
+
+static uint32_t
+start(struct rp_master *m, uint32_t seat)
+{
+    struct seat *s = &m->seats[seat];
+    uint32_t slot;
+
+    /* All taken by workers that retire: one of them will make room. */
+    if (rp_board_count(m->board, RP_WORKER_FREE) == 0)
+        return NOBODY;
+    slot = rp_life_start(m, seat);
+    if (slot == NOBODY) {
+        /* Nothing was gained by trying, so not at once again. */
+        if (s->backoff <= 0)
+            s->backoff = m->config.backoff_min;
+        back_off(m, s);
+    }
+    return slot;
+}
+
+static bool
+is_outdated(const struct rp_master *m, const struct worker *w)
+{
+    return w->wants_recycle || (m->rolling && w->generation < m->generation);
+}
+
+/* One of the newest generation is on its way, or was and has died: what the
+ * old ones do for us must not be given up before that has ended well. */
+static bool
+is_unsettled(struct rp_master *m)
+{
+    for (uint32_t i = 0; i < m->wanted; i++) {
+        const struct seat *s = &m->seats[i];
+        const struct worker *w = worker_at(m, s->holder);
+
+        if (!w || s->successor != NOBODY)
+            return true;
+        if (w->generation == m->generation && w->state != RP_WORKER_READY)
+            return true;
+    }
+    return false;
+}
+
+/* Start a successor for one outdated worker, when there is one. */
+static void
+replace_one(struct rp_master *m)
+{
+    bool all_new = true;
+
+    if (is_unsettled(m))
+        return;
+    for (uint32_t i = 0; i < m->wanted; i++) {
+        struct seat *s = &m->seats[i];
+        const struct worker *w = worker_at(m, s->holder);
+
+        if (w->generation < m->generation)
+            all_new = false;
+        if (w->state == RP_WORKER_READY && is_outdated(m, w) &&
+            s->not_before <= m->now) {
+            s->successor = start(m, i);
+            return;
+        }
+    }
+    if (m->rolling && all_new) {
+        m->rolling = false;
+        rp_info("reload finished: generation %u serves", m->generation);
+    }
+}
+
+void
+rp_seats_fill(struct rp_master *m)
+{
+    if (m->stopping)
+        return;
+    for (uint32_t i = 0; i < m->wanted; i++)
+        if (m->seats[i].holder == NOBODY && m->seats[i].not_before <= m->now)
+            m->seats[i].holder = start(m, i);
+    replace_one(m);
+}
+
+double
+rp_seats_next_start(const struct rp_master *m)
+{
+    double next = NEVER;
+
+    if (m->stopping)
+        return next;
+    for (uint32_t i = 0; i < m->wanted; i++) {
+        const struct seat *s = &m->seats[i];
+
+        if (s->not_before > m->now && s->not_before < next)
+            next = s->not_before;
+    }
+    return next;
+}
+
+void
+rp_seats_on_ready(struct rp_master *m, struct worker *w)
+{
+    struct seat *s = &m->seats[w->seat];
+    struct worker *old;
+
+    if (s->successor != w->slot)
+        return;
+    old = worker_at(m, s->holder);
+    s->holder = w->slot;
+    s->successor = NOBODY;
+    if (old)
+        rp_life_retire(m, old, m->config.graceful_timeout);
+}
+
+bool
+rp_seats_on_death(struct rp_master *m, struct worker *w)
+{
+    struct seat *s = &m->seats[w->seat];
+
+    if (s->successor == w->slot) {
+        s->successor = NOBODY;
+    } else if (s->holder == w->slot) {
+        /* A successor on its way is a replacement already. */
+        s->holder = s->successor;
+        s->successor = NOBODY;
+    } else {
+        return false;
+    }
+    if (m->now - w->started_at >= m->config.healthy_after)
+        s->backoff = 0;
+    back_off(m, s);
+    return true;
+}
+
+void
+rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w)
+{
+    if (!m->rolling || w->generation != m->generation)
+        return;
+    m->rolling = false;
+    rp_error("reload given up: worker %u of generation %u did not boot; the "
+             "old workers go on",
+             w->seat + 1, w->generation);
+}
+
+static void
+retire_slot(struct rp_master *m, uint32_t *slot)
+{
+    struct worker *w = worker_at(m, *slot);
+
+    *slot = NOBODY;
+    if (w)
+        rp_life_retire(m, w, m->config.graceful_timeout);
+}
+
+void
+rp_seats_set_wanted(struct rp_master *m, uint32_t wanted)
+{
+    if (m->stopping)
+        return;
+    if (wanted < 1)
+        wanted = 1;
+    if (wanted > m->config.max_workers)
+        wanted = m->config.max_workers;
+    for (uint32_t i = wanted; i < m->wanted; i++) {
+        retire_slot(m, &m->seats[i].holder);
+        retire_slot(m, &m->seats[i].successor);
+    }
+    for (uint32_t i = m->wanted; i < wanted; i++)
+        m->seats[i].not_before = m->seats[i].backoff = 0;
+    if (wanted != m->wanted)
+        rp_info("workers wanted: %u (were %u)", wanted, m->wanted);
+    m->wanted = wanted;
+    atomic_store(&m->board->wanted, wanted);
+}
+
+void
+rp_seats_roll(struct rp_master *m)
+{
+    struct rp_master_config next = m->config;
+
+    if (m->stopping)
+        return;
+    if (m->ops->on_reload && m->ops->on_reload(m->arg, &next) < 0)
+        return;
+    next.max_workers = m->config.max_workers;
+    next.board = m->config.board;
+    if (next.workers != m->config.workers)
+        rp_seats_set_wanted(m, next.workers);
+    m->config = next;
+    m->generation++;
+    m->rolling = true;
+    /* The operator has changed something: old failures say nothing now. */
+    for (uint32_t i = 0; i < m->wanted; i++)
+        m->seats[i].not_before = m->seats[i].backoff = 0;
+    rp_info("reload: generation %u replaces %u workers, one by one",
+            m->generation, m->wanted);
+}
+
+void
+rp_seats_stop(struct rp_master *m, int status, double grace)
+{
+    if (!m->stopping) {
+        m->status = status;
+        if (m->ops->on_stop)
+            m->ops->on_stop(m->arg);
+    }
+    m->stopping = true;
+    atomic_store(&m->board->stopping, 1);
+    for (uint32_t i = 0; i < m->wanted; i++)
+        m->seats[i].holder = m->seats[i].successor = NOBODY;
+    for (uint32_t i = 0; i < m->board->n; i++)
+        rp_life_retire(m, &m->workers[i], grace);
+}

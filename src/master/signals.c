@@ -1,0 +1,147 @@
+/* signals.c -- signals become flags and a byte in a pipe.
+ *
+ * A handler sets its flag before it writes the byte, and the loop empties the
+ * pipe before it looks at the flags: a signal can come at any moment and is
+ * neither lost nor waited for. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rupy/base/fd.h"
+
+#include "state.h"
+
+/* In this order they are taken: a stop outweighs whatever else came. */
+static const int ours[] = {
+    SIGTERM, SIGQUIT, SIGINT,  SIGCHLD, SIGHUP,
+    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+
+enum { N_OURS = sizeof(ours) / sizeof(ours[0]) };
+
+static volatile sig_atomic_t pending[N_OURS];
+static volatile sig_atomic_t wake_rd = -1, wake_wr = -1;
+
+static void
+on_signal(int sig)
+{
+    int saved = errno;
+    ssize_t n;
+
+    for (size_t i = 0; i < N_OURS; i++)
+        if (ours[i] == sig)
+            pending[i] = 1;
+    /* A full pipe wakes the loop as well. */
+    n = write((int)wake_wr, "", 1);
+    (void)n;
+    errno = saved;
+}
+
+int
+rp_signals_init(struct rp_signals *s)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigset_t mine;
+
+    if (rp_fd_pipe(s->pipe) < 0)
+        return -1;
+    wake_rd = s->pipe[0];
+    wake_wr = s->pipe[1];
+    sigfillset(&sa.sa_mask);
+    sigemptyset(&mine);
+    for (size_t i = 0; i < N_OURS; i++) {
+        pending[i] = 0;
+        sigaction(ours[i], &sa, &s->old_actions[ours[i]]);
+        sigaddset(&mine, ours[i]);
+    }
+    /* Whoever started us may have left them blocked. */
+    sigprocmask(SIG_UNBLOCK, &mine, &s->old_mask);
+    return s->pipe[0];
+}
+
+void
+rp_signals_fini(struct rp_signals *s)
+{
+    for (size_t i = 0; i < N_OURS; i++)
+        sigaction(ours[i], &s->old_actions[ours[i]], NULL);
+    sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+    close(s->pipe[0]);
+    close(s->pipe[1]);
+    wake_rd = wake_wr = -1;
+}
+
+int
+rp_signals_take(void)
+{
+    for (size_t i = 0; i < N_OURS; i++)
+        if (pending[i]) {
+            pending[i] = 0;
+            return ours[i];
+        }
+    return 0;
+}
+
+void
+rp_signals_drain(void)
+{
+    char buf[64];
+    ssize_t n;
+
+    do
+        n = read((int)wake_rd, buf, sizeof(buf));
+    while (n == (ssize_t)sizeof(buf) || (n < 0 && errno == EINTR));
+}
+
+void
+rp_signals_block_all(sigset_t *old)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, old);
+}
+
+static void
+do_nothing(int sig)
+{
+    (void)sig;
+}
+
+void
+rp_signals_reset_in_child(void)
+{
+    static const int group_wide[] = {SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    struct sigaction ign = {.sa_handler = SIG_IGN};
+    /* Not SIG_IGN: that would be inherited by what the application executes,
+     * where a handler becomes the default again. */
+    struct sigaction nop = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+    sigset_t none;
+
+    for (int sig = 1; sig < NSIG; sig++)
+        sigaction(sig, &dfl, NULL);
+    sigaction(SIGPIPE, &ign, NULL);
+    for (size_t i = 0; i < sizeof(group_wide) / sizeof(group_wide[0]); i++)
+        sigaction(group_wide[i], &nop, NULL);
+    close((int)wake_rd);
+    close((int)wake_wr);
+    wake_rd = wake_wr = -1;
+    for (size_t i = 0; i < N_OURS; i++)
+        pending[i] = 0;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+const char *
+rp_signal_name(int sig, char *out, size_t size)
+{
+    const char *abbrev = sigabbrev_np(sig);
+
+    if (abbrev)
+        snprintf(out, size, "SIG%s", abbrev);
+    else
+        snprintf(out, size, "signal %d", sig);
+    return out;
+}

@@ -1,0 +1,137 @@
+/* state.h -- what the files of this folder share.
+ *
+ * The master thinks in two tables.  A *seat* is one of the workers that
+ * should exist; a *worker* is a process, and lives in a slot of the board.
+ * A seat has a holder, and while that is being replaced a successor; a worker
+ * that was told to go belongs to no seat any more. */
+#ifndef RUPY_MASTER_STATE_H
+#define RUPY_MASTER_STATE_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "rupy/master/master.h"
+
+#define NOBODY UINT32_MAX
+#define NEVER (1.0 / 0.0)
+
+struct worker {
+    pid_t pid;
+    enum rp_worker_state state;
+    uint32_t slot, seat, generation;
+    int fd; /* our end of the pair, -1 when the worker closed its own */
+    double started_at;
+    double ready_at; /* 0: never was */
+    double deadline; /* what happens then depends on the state */
+    bool wants_recycle;
+};
+
+struct seat {
+    uint32_t holder, successor; /* slots, or NOBODY */
+    double not_before;          /* do not fork for it earlier */
+    double backoff;             /* how long the next death will delay it */
+};
+
+struct rp_master {
+    struct rp_master_config config;
+    const struct rp_master_ops *ops;
+    void *arg;
+    struct rp_board *board;
+    struct worker *workers; /* board->n */
+    struct seat *seats;     /* config.max_workers */
+    struct pollfd *fds;
+    uint32_t wanted; /* seats in use */
+    uint32_t generation;
+    uint32_t round;    /* see struct rp_worker */
+    uint32_t failures; /* boot failures before anybody was ready */
+    bool was_ready;    /* somebody, once */
+    bool rolling;      /* seats of an older generation are to be replaced */
+    bool stopping;
+    bool interrupted; /* stopping because of SIGINT */
+    int status;       /* what rp_master_run() will return */
+    int wake_fd;
+    double now;     /* of this turn */
+    double woke_at; /* when the master last found that it had lost time */
+};
+
+/* -- life.c: one worker, from fork to the last signal ---------------------- */
+
+/* Fork a worker into a free slot.  Return the slot; NOBODY when the system
+ * refused (logged) or all slots are taken. */
+uint32_t rp_life_start(struct rp_master *m, uint32_t seat);
+void rp_life_ready(struct rp_master *m, struct worker *w);
+/* SIGTERM, with so many seconds until SIGKILL. */
+void rp_life_retire(struct rp_master *m, struct worker *w, double grace);
+/* Look at deadlines and ticks; abort or kill who has passed one. */
+void rp_life_watch(struct rp_master *m);
+/* When rp_life_watch() should be called next. */
+double rp_life_next_deadline(const struct rp_master *m);
+/* Read what the worker said; react to it. */
+void rp_life_listen(struct rp_master *m, struct worker *w);
+/* The process is no more: give the slot back. */
+void rp_life_end(struct rp_master *m, struct worker *w);
+
+/* -- reap.c ---------------------------------------------------------------- */
+
+/* Collect every child that has ended; log, count, draw conclusions. */
+void rp_reap(struct rp_master *m);
+
+/* -- seats.c: who should exist --------------------------------------------- */
+
+void rp_seats_init(struct rp_master *m);
+/* Fork for seats that are empty; replace one worker that is outdated. */
+void rp_seats_fill(struct rp_master *m);
+/* When rp_seats_fill() should be called next. */
+double rp_seats_next_start(const struct rp_master *m);
+/* w is ready: if it was a successor, it takes the seat. */
+void rp_seats_on_ready(struct rp_master *m, struct worker *w);
+/* w has died.  Return true when it had a seat: nobody asked it to go. */
+bool rp_seats_on_death(struct rp_master *m, struct worker *w);
+/* A new worker did not boot: if it belonged to a roll, that is over. */
+void rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w);
+void rp_seats_set_wanted(struct rp_master *m, uint32_t wanted);
+void rp_seats_roll(struct rp_master *m);
+/* Send everybody home, and make `status` the status of the service. */
+void rp_seats_stop(struct rp_master *m, int status, double grace);
+
+/* -- signals.c ------------------------------------------------------------- */
+
+struct rp_signals {
+    struct sigaction old_actions[NSIG];
+    sigset_t old_mask;
+    int pipe[2];
+};
+
+/* Install handlers.  Return the descriptor that wakes the loop, or -1 and
+ * errno.  fini puts back what was there before. */
+int rp_signals_init(struct rp_signals *s);
+void rp_signals_fini(struct rp_signals *s);
+/* The signal that came, or 0: none left.  Each is reported once, however
+ * often it came. */
+int rp_signals_take(void);
+/* Empty the pipe; to be called before taking. */
+void rp_signals_drain(void);
+void rp_signals_block_all(sigset_t *old);
+/* In the child, all blocked: see worker.h for what it does. */
+void rp_signals_reset_in_child(void);
+/* "SIGSEGV" */
+const char *rp_signal_name(int sig, char *out, size_t size);
+
+/* -- ready.c: the socket pair ---------------------------------------------- */
+
+enum rp_said {
+    RP_SAID_NOTHING,
+    RP_SAID_READY = 'R',
+    RP_SAID_RECYCLE = 'X',
+    RP_SAID_GOODBYE = -1, /* its end is closed */
+};
+
+/* fds[0] is the master's.  Return 0, or -1 and errno. */
+int rp_ready_pair(int fds[2]);
+/* The next thing said, without waiting. */
+enum rp_said rp_ready_hear(int fd);
+
+#endif

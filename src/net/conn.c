@@ -1,0 +1,532 @@
+/* conn.c -- one client: bytes in, bytes out, deadlines.
+ *
+ *               close() and all sent        half-closed
+ *     OPEN --> CLOSING ----------------------> LINGER ---> DEAD
+ *       \________ |________ client gone, error, deadline ___^
+ *
+ * The session never sees the socket, and the socket nothing of the protocol.
+ * One timer a connection: it is not touched when something happens, but looks
+ * at the clock when it fires, and goes to sleep again for the rest. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "rupy/base/clock.h"
+#include "rupy/base/log.h"
+#include "rupy/net/impl.h"
+
+enum {
+    FLUSH_PIECES = 64,
+    AHEAD_MAX = 128 * 1024, /* input kept for a session that is busy */
+    SPARE_MAX = 64 * 1024,  /* a larger output buffer is not kept */
+};
+
+#define LINGER_TOTAL 30.0 /* seconds, however much still comes */
+
+static void on_io(struct ev_loop *loop, ev_io *w, int revents);
+
+static void
+set_events(struct rp_conn *c, int events)
+{
+    struct ev_loop *loop = c->server->loop;
+
+    if (c->events == events)
+        return;
+    if (c->events)
+        ev_io_stop(loop, &c->io);
+    c->events = events;
+    if (!events)
+        return;
+    ev_io_modify(&c->io, events);
+    ev_io_start(loop, &c->io);
+}
+
+/* Watch what can be used: input while there is room for it, room to write
+ * while the socket has none. */
+static void
+update_events(struct rp_conn *c)
+{
+    int events = 0;
+
+    if (c->state == RP_CONN_DEAD)
+        return;
+    if (c->stuck)
+        events |= EV_WRITE;
+    if (c->state == RP_CONN_LINGER ||
+        (c->state == RP_CONN_OPEN && !c->eof && c->in.n < AHEAD_MAX &&
+         !c->sink.over))
+        events |= EV_READ;
+    set_events(c, events);
+}
+
+/* ---- Deadlines ---- */
+
+static double
+wait_limit(const struct rp_conn *c)
+{
+    const struct rp_deadlines *d = &c->server->config.deadlines;
+
+    switch (c->wait) {
+    case RP_WAIT_FIRST:
+        return d->first_byte;
+    case RP_WAIT_HEAD:
+        return d->head;
+    case RP_WAIT_CONTENT:
+        return d->content;
+    case RP_WAIT_IDLE:
+        return d->keep_alive;
+    case RP_WAIT_HANDLER:
+        return 0;
+    }
+    return 0;
+}
+
+/* When something must have happened; 0: never. */
+static double
+deadline(const struct rp_conn *c)
+{
+    const struct rp_deadlines *d = &c->server->config.deadlines;
+    double limit, at = 0;
+
+    if (c->state == RP_CONN_LINGER) {
+        double end = c->progress + LINGER_TOTAL;
+        at = c->since + d->linger;
+        return at < end ? at : end;
+    }
+    if (c->stuck && d->send > 0)
+        at = c->progress + d->send;
+    limit = c->state == RP_CONN_OPEN ? wait_limit(c) : 0;
+    if (limit > 0 && (at == 0 || c->since + limit < at))
+        at = c->since + limit;
+    return at;
+}
+
+/* Make the timer fire at the deadline or earlier. */
+static void
+arm(struct rp_conn *c)
+{
+    struct ev_loop *loop = c->server->loop;
+    double at = deadline(c), left;
+
+    if (at == 0 || (c->armed != 0 && c->armed <= at))
+        return;
+    left = at - c->server->service->now;
+    ev_timer_stop(loop, &c->timer);
+    ev_timer_set(&c->timer, left > 0.001 ? left : 0.001, 0);
+    ev_timer_start(loop, &c->timer);
+    c->armed = at;
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct rp_conn *c = w->data;
+    double at;
+
+    (void)loop, (void)revents;
+    c->armed = 0;
+    if (c->state == RP_CONN_DEAD)
+        return;
+    at = deadline(c);
+    if (at == 0 || at > c->server->service->now + 0.001) {
+        arm(c);
+        return;
+    }
+    if (c->state != RP_CONN_OPEN ||
+        (c->stuck && c->progress + c->server->config.deadlines.send <=
+                         c->server->service->now + 0.001)) {
+        rp_conn_drop(c);
+        return;
+    }
+    c->session->ops->timeout(c->session, c->wait);
+    arm(c);
+}
+
+/* ---- What the session asks for ---- */
+
+static void
+sink_wake(struct rp_sink *sink)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+
+    if (c->dirty.next != &c->dirty || c->state == RP_CONN_DEAD)
+        return;
+    rp_list_add(&c->server->dirty, &c->dirty);
+    c->server->ndirty++;
+}
+
+static void
+sink_wait(struct rp_sink *sink, enum rp_wait what)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+
+    /* The clock of a head runs from its first byte, whatever trickles. */
+    if (what == RP_WAIT_HEAD && c->wait == RP_WAIT_HEAD)
+        return;
+    c->wait = what;
+    c->since = c->server->service->now;
+    if (what != RP_WAIT_IDLE || c->armed == 0)
+        arm(c);
+}
+
+static void
+sink_resume(struct rp_sink *sink)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+
+    if (c->again.next == &c->again && c->state == RP_CONN_OPEN)
+        rp_list_add(&c->server->again, &c->again);
+}
+
+static void
+sink_close(struct rp_sink *sink, bool linger)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+
+    if (linger)
+        c->linger = true;
+    if (c->state != RP_CONN_OPEN)
+        return;
+    c->state = RP_CONN_CLOSING;
+    rp_list_del(&c->again);
+    sink_wake(sink);
+    update_events(c);
+}
+
+static void
+sink_abort(struct rp_sink *sink)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+    struct linger hard = {1, 0};
+
+    if (c->state == RP_CONN_DEAD)
+        return;
+    setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    rp_conn_drop(c);
+}
+
+static const struct rp_sink_ops sink_ops = {
+    .wake = sink_wake,
+    .wait = sink_wait,
+    .resume = sink_resume,
+    .close = sink_close,
+    .abort = sink_abort,
+};
+
+/* ---- Life ---- */
+
+void
+rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer)
+{
+    struct rp_conn *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        close(fd);
+        return;
+    }
+    if (!peer->is_unix && s->config.nodelay) {
+        int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    c->server = s;
+    c->peer = *peer;
+    c->sink.ops = &sink_ops;
+    rp_buf_init(&c->sink.out, 0);
+    rp_buf_init(&c->in, 0);
+    rp_list_init(&c->dirty);
+    rp_list_init(&c->again);
+    ev_io_init(&c->io, on_io, fd, EV_READ);
+    ev_init(&c->timer, on_timer);
+    c->io.data = c->timer.data = c;
+    rp_list_add(&s->conns, &c->all);
+    s->nconns++;
+    c->session = rp_h1_new(s->service, &c->sink, &c->peer);
+    if (!c->session) {
+        rp_conn_drop(c);
+        return;
+    }
+    update_events(c);
+}
+
+void
+rp_conn_drop(struct rp_conn *c)
+{
+    struct rp_server *s = c->server;
+    struct rp_session *session = c->session;
+
+    if (c->state == RP_CONN_DEAD)
+        return;
+    c->state = RP_CONN_DEAD;
+    if (c->events)
+        ev_io_stop(s->loop, &c->io);
+    c->events = 0;
+    ev_timer_stop(s->loop, &c->timer);
+    close(c->io.fd);
+    rp_list_del(&c->again);
+    if (c->dirty.next != &c->dirty) {
+        rp_list_del(&c->dirty);
+        s->ndirty--;
+    }
+    rp_list_del(&c->all);
+    rp_list_add(&s->dead, &c->all);
+    s->nconns--;
+    rp_server_on_closed(s);
+    /* A session whose feed() is on the stack is told when that returns. */
+    if (session && !c->feeding) {
+        c->session = NULL;
+        session->ops->gone(session);
+    }
+}
+
+void
+rp_conn_free(struct rp_conn *c)
+{
+    rp_list_del(&c->all);
+    rp_sink_fini(&c->sink);
+    rp_buf_fini(&c->in);
+    free(c);
+}
+
+bool
+rp_conn_is_idle(const struct rp_conn *c)
+{
+    return c->state == RP_CONN_OPEN && c->in.n == 0 &&
+           (c->wait == RP_WAIT_IDLE || c->wait == RP_WAIT_FIRST);
+}
+
+/* ---- Output ---- */
+
+/* All was sent: a buffer that nobody needs goes to the next who answers. */
+static void
+spare_out(struct rp_conn *c)
+{
+    struct rp_server *s = c->server;
+    struct rp_buf *out = &c->sink.out;
+
+    rp_buf_reset(out);
+    if (s->nspare < sizeof(s->spare) / sizeof(s->spare[0]) &&
+        out->cap <= SPARE_MAX && out->cap > 0) {
+        s->spare[s->nspare++] = *out;
+        rp_buf_init(out, 0);
+    } else {
+        rp_buf_fini(out);
+        rp_buf_init(out, 0);
+    }
+}
+
+/* Everything that was asked for is sent, and close() was asked for too. */
+static void
+finish_closing(struct rp_conn *c)
+{
+    if (!c->linger || c->eof || shutdown(c->io.fd, SHUT_WR) < 0) {
+        rp_conn_drop(c);
+        return;
+    }
+    c->state = RP_CONN_LINGER;
+    c->since = c->progress = c->server->service->now;
+    rp_buf_fini(&c->in);
+    update_events(c);
+    arm(c);
+}
+
+/* Write until all is gone or the socket is full.  0, or -1: it is broken. */
+static int
+write_queue(struct rp_conn *c)
+{
+    struct rp_sink *sink = &c->sink;
+
+    c->stuck = false;
+    while (rp_sink_queued(sink) > 0) {
+        struct rp_str v[FLUSH_PIECES];
+        struct iovec iov[FLUSH_PIECES];
+        unsigned n = rp_sink_peek(sink, v, FLUSH_PIECES);
+        ssize_t k;
+
+        if (n == 1) {
+            k = write(c->io.fd, v[0].p, v[0].n);
+        } else {
+            for (unsigned i = 0; i < n; i++)
+                iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
+            k = writev(c->io.fd, iov, (int)n);
+        }
+        if (k < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                return -1;
+            c->stuck = true;
+            return 0;
+        }
+        c->progress = c->server->service->now;
+        rp_count(c->server->service->counters->bytes_out, (uint64_t)k);
+        if (n == 1 && sink->nrefs == 0 && (size_t)k == sink->out.n)
+            rp_buf_reset(&sink->out);
+        else
+            rp_sink_sent(sink, (size_t)k);
+    }
+    return 0;
+}
+
+void
+rp_conn_flush(struct rp_conn *c)
+{
+    struct rp_sink *sink = &c->sink;
+
+    if (c->dirty.next != &c->dirty) {
+        rp_list_del(&c->dirty);
+        c->server->ndirty--;
+    }
+    if (c->state == RP_CONN_DEAD || c->state == RP_CONN_LINGER)
+        return;
+    bool was_stuck = c->stuck;
+    if (write_queue(c) < 0) {
+        rp_conn_drop(c);
+        return;
+    }
+    if (c->stuck) {
+        if (!was_stuck)
+            c->progress = c->server->service->now;
+        arm(c);
+    } else {
+        spare_out(c);
+    }
+    if (sink->over && rp_sink_queued(sink) <= RP_SINK_LOW) {
+        sink->over = false;
+        c->session->ops->drained(c->session);
+        if (c->state == RP_CONN_DEAD)
+            return;
+    }
+    if (c->state == RP_CONN_CLOSING && rp_sink_queued(sink) == 0)
+        finish_closing(c);
+    else if (c->stuck || c->events != EV_READ)
+        update_events(c);
+}
+
+/* ---- Input ---- */
+
+static void
+tell_eof(struct rp_conn *c)
+{
+    if (!c->eof || c->told_eof || c->state != RP_CONN_OPEN)
+        return;
+    c->told_eof = true;
+    c->session->ops->eof(c->session);
+}
+
+/* Let the session have p..p+n.  Return how much it used. */
+static size_t
+feed(struct rp_conn *c, const char *p, size_t n)
+{
+    struct rp_server *s = c->server;
+    struct rp_buf *out = &c->sink.out;
+    size_t used;
+
+    if (!out->p && s->nspare > 0)
+        *out = s->spare[--s->nspare];
+    c->feeding = true;
+    used = c->session->ops->feed(c->session, p, n);
+    c->feeding = false;
+    if (c->state == RP_CONN_DEAD) {
+        struct rp_session *session = c->session;
+        c->session = NULL;
+        session->ops->gone(session);
+    }
+    return used;
+}
+
+/* Keep what the session left of p..p+n. */
+static void
+keep(struct rp_conn *c, const char *p, size_t n)
+{
+    if (c->state == RP_CONN_OPEN && rp_buf_add(&c->in, p, n) < 0) {
+        rp_warn("%s: connection dropped: no memory for its input",
+                c->peer.host);
+        rp_conn_drop(c);
+    }
+}
+
+void
+rp_conn_again(struct rp_conn *c)
+{
+    size_t used;
+
+    rp_list_del(&c->again);
+    if (c->state != RP_CONN_OPEN)
+        return;
+    if (c->in.n > 0) {
+        used = feed(c, c->in.p, c->in.n);
+        if (c->state == RP_CONN_DEAD)
+            return;
+        rp_buf_del(&c->in, used);
+    }
+    if (c->in.n == 0) {
+        rp_buf_fini(&c->in);
+        rp_buf_init(&c->in, 0);
+    }
+    if (c->again.next == &c->again)
+        tell_eof(c);
+    update_events(c);
+}
+
+static void
+on_readable(struct rp_conn *c)
+{
+    struct rp_server *s = c->server;
+    ssize_t k = read(c->io.fd, s->read_buf, RP_READ_SIZE);
+    size_t n, used;
+
+    if (k < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            rp_conn_drop(c);
+        return;
+    }
+    if (k == 0) {
+        if (c->state == RP_CONN_LINGER) {
+            rp_conn_drop(c);
+            return;
+        }
+        c->eof = true;
+        if (c->in.n == 0 || c->again.next == &c->again)
+            tell_eof(c);
+        update_events(c);
+        return;
+    }
+    n = (size_t)k;
+    rp_count(s->service->counters->bytes_in, n);
+    if (c->state == RP_CONN_LINGER) {
+        c->since = s->service->now;
+        return;
+    }
+    if (c->in.n == 0) {
+        used = feed(c, s->read_buf, n);
+        if (used < n)
+            keep(c, s->read_buf + used, n - used);
+        if (c->state != RP_CONN_OPEN || used == n)
+            return;
+    } else {
+        keep(c, s->read_buf, n);
+        if (c->state == RP_CONN_OPEN && c->again.next == &c->again)
+            rp_conn_again(c);
+    }
+    if (c->state == RP_CONN_OPEN && c->in.n >= AHEAD_MAX)
+        update_events(c);
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct rp_conn *c = w->data;
+    struct rp_server *s = c->server;
+
+    (void)loop;
+    if (revents & EV_WRITE)
+        rp_conn_flush(c);
+    if ((revents & EV_READ) && c->state != RP_CONN_DEAD)
+        on_readable(c);
+    if (s->ndirty >= RP_FLUSH_GROUP)
+        rp_server_flush(s);
+}

@@ -1,0 +1,336 @@
+/* answer.c -- what a handler returned, as an answer; and what it raised. */
+#include "rupy/base/log.h"
+#include "rupy/http/status.h"
+#include "rupy/py/native.h"
+
+static void
+release_object(void *arg)
+{
+    Py_DECREF((PyObject *)arg);
+}
+
+/* Answer with bytes that lie in owner, which is stolen. */
+static void
+answer_bytes(struct rp_exchange *x, PyObject *owner, struct rp_str content,
+             struct rp_str content_type)
+{
+    struct rp_answer a = {
+        .status = 200,
+        .content_type = content_type,
+        .content = content,
+        .release = release_object,
+        .arg = owner,
+    };
+
+    rp_exchange_answer(x, &a);
+}
+
+static struct rp_str
+slice_of_bytes(PyObject *bytes)
+{
+    return (struct rp_str){PyBytes_AS_STRING(bytes),
+                           (size_t)PyBytes_GET_SIZE(bytes)};
+}
+
+/* Answer with a Response, stolen. */
+static int
+answer_response(struct rp_exchange *x, PyObject *response)
+{
+    struct rp_response_view v;
+
+    if (rp_response_object_view(response, &v) < 0)
+        return -1;
+    struct rp_answer a = {
+        .status = v.status,
+        .fields = v.fields,
+        .nfields = v.nfields,
+        .content_type = v.content_type,
+        .content = v.content,
+    };
+    if (v.content_owner) {
+        a.release = release_object;
+        a.arg = Py_NewRef(v.content_owner);
+    }
+    rp_exchange_answer(x, &a);
+    Py_DECREF(response);
+    return 0;
+}
+
+/* (content, status) or (content, status, headers).  New references; *status
+ * and *headers may stay as they are.  -1 with an exception: it is neither. */
+static int
+unpack_tuple(PyObject *tuple, PyObject **content, int *status,
+             PyObject **headers)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    long code;
+
+    if (n < 2 || n > 3 || !PyLong_Check(PyTuple_GET_ITEM(tuple, 1))) {
+        PyErr_SetString(PyExc_TypeError,
+                        "a tuple answer is (content, status) or "
+                        "(content, status, headers)");
+        return -1;
+    }
+    code = PyLong_AsLong(PyTuple_GET_ITEM(tuple, 1));
+    if (code == -1 && PyErr_Occurred())
+        return -1;
+    if (code < 200 || code > 599) {
+        PyErr_Format(PyExc_ValueError, "status %ld is not 200 to 599", code);
+        return -1;
+    }
+    *status = (int)code;
+    *content = Py_NewRef(PyTuple_GET_ITEM(tuple, 0));
+    if (n == 3 && PyTuple_GET_ITEM(tuple, 2) != Py_None)
+        *headers = Py_NewRef(PyTuple_GET_ITEM(tuple, 2));
+    return 0;
+}
+
+/* The tuple forms; result is stolen.  0: answered or streaming, request taken;
+ * -1 with an exception. */
+static int
+answer_tuple(struct rp_native_route *route, struct rp_exchange *x,
+             PyObject *request, PyObject *result)
+{
+    struct rp_py_state *st = route->app->st;
+    PyObject *content = NULL, *headers = NULL, *response = NULL;
+    int status = 200;
+
+    if (unpack_tuple(result, &content, &status, &headers) < 0)
+        goto fail;
+    if (rp_stream_is_source(st, content)) {
+        response = rp_response_object_new(st, Py_None, status, headers);
+        if (!response)
+            goto fail;
+        rp_stream_start(route, x, request, content, response);
+    } else {
+        if (rp_is_response_object(st, content)) {
+            PyErr_SetString(PyExc_TypeError,
+                            "a Response has its status and headers itself");
+            goto fail;
+        }
+        response = rp_response_object_new(st, content, status, headers);
+        if (!response)
+            goto fail;
+        rp_request_object_end(request);
+        if (answer_response(x, response) < 0) {
+            PyErr_Clear();
+            Py_DECREF(response);
+            rp_exchange_answer_status(x, 500);
+        }
+        Py_DECREF(content);
+    }
+    Py_XDECREF(headers);
+    Py_DECREF(result);
+    return 0;
+fail:
+    Py_XDECREF(content);
+    Py_XDECREF(headers);
+    Py_XDECREF(response);
+    Py_DECREF(result);
+    return -1;
+}
+
+static void
+complain(struct rp_native_route *route, PyObject *result)
+{
+    PyErr_Format(PyExc_TypeError,
+                 "handler %R returned %s, which is no answer "
+                 "(return str, bytes, dict, list, Response, a generator or "
+                 "a tuple)",
+                 route->handler,
+                 result == Py_None ? "None" : Py_TYPE(result)->tp_name);
+}
+
+void
+rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
+                 PyObject *request, PyObject *result)
+{
+    struct rp_py_state *st = route->app->st;
+
+    if (!result) {
+        rp_native_fail(route, x, request);
+        return;
+    }
+    if (PyUnicode_Check(result)) {
+        Py_ssize_t n;
+        const char *p = PyUnicode_AsUTF8AndSize(result, &n);
+        if (!p) {
+            Py_DECREF(result);
+            rp_native_fail(route, x, request);
+            return;
+        }
+        rp_request_object_end(request);
+        answer_bytes(x, result, (struct rp_str){p, (size_t)n},
+                     RP_STR("text/plain; charset=utf-8"));
+        return;
+    }
+    if (rp_is_response_object(st, result)) {
+        rp_request_object_end(request);
+        if (answer_response(x, result) < 0) {
+            Py_DECREF(result);
+            rp_native_fail(route, x, NULL);
+        }
+        return;
+    }
+    if (PyDict_Check(result) || PyList_Check(result)) {
+        PyObject *json = rp_json_encode(st, result);
+        Py_DECREF(result);
+        if (!json) {
+            rp_native_fail(route, x, request);
+            return;
+        }
+        rp_request_object_end(request);
+        answer_bytes(x, json, slice_of_bytes(json),
+                     RP_STR("application/json"));
+        return;
+    }
+    if (PyBytes_Check(result)) {
+        rp_request_object_end(request);
+        answer_bytes(x, result, slice_of_bytes(result),
+                     RP_STR("application/octet-stream"));
+        return;
+    }
+    if (PyTuple_Check(result)) {
+        if (answer_tuple(route, x, request, result) < 0)
+            rp_native_fail(route, x, request);
+        return;
+    }
+    if (rp_stream_is_source(st, result)) {
+        rp_stream_start(route, x, request, result, NULL);
+        return;
+    }
+    complain(route, result);
+    Py_DECREF(result);
+    rp_native_fail(route, x, request);
+}
+
+/* ---- What a handler raised ---- */
+
+/* rupy.HTTPError, borrowed; NULL without an exception when nobody has imported
+ * it yet, so that nobody can have raised it. */
+static PyObject *
+http_error_type(struct rp_py_state *st)
+{
+    PyObject *module;
+
+    if (st->http_error)
+        return st->http_error;
+    module = PyImport_ImportModule("rupy._errors");
+    if (module)
+        st->http_error = PyObject_GetAttrString(module, "HTTPError");
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return st->http_error;
+}
+
+/* The answer of an HTTPError: its status, detail as text, its headers.  New
+ * reference to a Response, or NULL with an exception. */
+static PyObject *
+response_of_http_error(struct rp_py_state *st, PyObject *exc)
+{
+    PyObject *status = PyObject_GetAttrString(exc, "status");
+    PyObject *detail = PyObject_GetAttrString(exc, "detail");
+    PyObject *headers = PyObject_GetAttrString(exc, "headers");
+    PyObject *response = NULL;
+    long code = status ? PyLong_AsLong(status) : -1;
+
+    if (status && detail && headers && !(code == -1 && PyErr_Occurred()))
+        response = rp_response_object_new(
+            st, detail, (int)code, headers == Py_None ? NULL : headers);
+    Py_XDECREF(status);
+    Py_XDECREF(detail);
+    Py_XDECREF(headers);
+    return response;
+}
+
+/* "Traceback ...": new reference to a str, or NULL without an exception. */
+static PyObject *
+format_traceback(PyObject *exc)
+{
+    PyObject *module = PyImport_ImportModule("traceback");
+    PyObject *lines = NULL, *empty = NULL, *text = NULL;
+
+    if (module)
+        lines = PyObject_CallMethod(module, "format_exception", "O", exc);
+    empty = PyUnicode_FromString("");
+    if (lines && empty)
+        text = PyUnicode_Join(empty, lines);
+    Py_XDECREF(module);
+    Py_XDECREF(lines);
+    Py_XDECREF(empty);
+    PyErr_Clear();
+    return text;
+}
+
+/* The event in one line, the traceback below it. */
+static void
+log_exception(struct rp_exchange *x, PyObject *exc, PyObject *text)
+{
+    const struct rp_request *r = rp_exchange_request(x);
+    const char *p = text ? PyUnicode_AsUTF8(text) : NULL;
+
+    rp_error("%.*s %.*s: unhandled %s in the handler",
+             RP_STR_ARG(r->method_name), RP_STR_ARG(r->path),
+             Py_TYPE(exc)->tp_name);
+    if (p)
+        rp_log_text(p);
+    PyErr_Clear();
+}
+
+static void
+answer_exception(struct rp_native_route *route, struct rp_exchange *x,
+                 PyObject *exc)
+{
+    PyObject *text = format_traceback(exc);
+
+    log_exception(x, exc, text);
+    if (rp_exchange_has_head(x)) {
+        rp_exchange_abort(x);
+    } else if (route->app->debug && text) {
+        PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "replace");
+        struct rp_answer a = {
+            .status = 500,
+            .content_type = RP_STR("text/plain; charset=utf-8"),
+            .content = bytes ? slice_of_bytes(bytes) : RP_STR(""),
+        };
+        rp_exchange_answer(x, &a);
+        Py_XDECREF(bytes);
+        PyErr_Clear();
+    } else {
+        rp_exchange_answer_status(x, 500);
+    }
+    Py_XDECREF(text);
+}
+
+void
+rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
+               PyObject *request)
+{
+    struct rp_py_state *st = route->app->st;
+    PyObject *exc = rp_py_take_exception(), *http_error = http_error_type(st);
+    bool leaves = !PyErr_GivenExceptionMatches(exc, PyExc_Exception);
+
+    if (http_error && PyErr_GivenExceptionMatches(exc, http_error) &&
+        !rp_exchange_has_head(x)) {
+        PyObject *response = response_of_http_error(st, exc);
+        if (response && answer_response(x, response) == 0) {
+            if (request)
+                rp_request_object_end(request);
+            Py_DECREF(exc);
+            return;
+        }
+        Py_XDECREF(response);
+    }
+    PyErr_Clear();
+    answer_exception(route, x, exc);
+    if (request)
+        rp_request_object_end(request);
+    /* A CancelledError is the request's own; the others end the worker. */
+    if (leaves && (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
+                   PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt))) {
+        rp_py_set_exception(exc);
+        rp_loop_take_exception(route->app->loop);
+        return;
+    }
+    Py_DECREF(exc);
+}

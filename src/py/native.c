@@ -1,0 +1,176 @@
+/* native.c -- calls a handler of a rupy app with what its route found, and
+ * waits for it when it waits.  Nothing is built that the handler does not
+ * take. */
+#include "rupy/py/native.h"
+
+#include "rupy/py/request.h"
+
+/* Clean up after a handler that ended: the request object first, for it reads
+ * from the exchange that is about to end. */
+static void
+end_request(PyObject *request)
+{
+    if (request)
+        rp_request_object_end(request);
+}
+
+/* Fill args with what the handler takes, in its order.  Return 0; 1: a value
+ * cannot be converted (404); -1 with an exception. */
+static int
+fill_args(struct rp_native_route *route, struct rp_exchange *x,
+          PyObject *request, PyObject **args)
+{
+    const struct rp_match *m = rp_exchange_match(x);
+
+    for (unsigned i = 0; i < route->nall; i++) {
+        int slot = route->slots[i];
+        if (slot < 0) {
+            args[i] = Py_NewRef(request);
+            continue;
+        }
+        args[i] = rp_param_convert(route->app->st, route->conv[slot],
+                                   m->params[slot]);
+        if (!args[i]) {
+            while (i-- > 0)
+                Py_DECREF(args[i]);
+            return PyErr_Occurred() ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+call_handler(struct rp_native_route *route, PyObject **args)
+{
+    PyObject *result;
+
+    /* Synchronous code must not find a running loop: asyncio.run() and
+     * Django refuse to work under one. */
+    if (!route->is_async && rp_loop_hide(route->app->loop) < 0)
+        return NULL;
+    result = PyObject_Vectorcall(route->handler, args,
+                                 route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                 route->kwnames);
+    for (unsigned i = 0; i < route->nall; i++)
+        Py_DECREF(args[i]);
+    return result;
+}
+
+static void
+on_done(void *arg, PyObject *result)
+{
+    struct rp_call *call = arg;
+
+    call->task = NULL;
+    rp_exchange_set_data(call->x, NULL);
+    rp_native_finish(call->route, call->x, call->request,
+                     Py_XNewRef(result));
+}
+
+/* Drive what the handler returned, stolen. */
+static void
+await_result(struct rp_native_route *route, struct rp_exchange *x,
+             PyObject *request, PyObject *awaitable)
+{
+    struct rp_loop *loop = route->app->loop;
+    struct rp_call *call = rp_arena_alloc(rp_exchange_arena(x), sizeof(*call));
+    PyObject *result = NULL;
+
+    if (!call) {
+        Py_DECREF(awaitable);
+        PyErr_NoMemory();
+        rp_native_fail(route, x, request);
+        return;
+    }
+    *call = (struct rp_call){.route = route, .x = x, .request = request};
+    switch (rp_drive_start(loop, awaitable, on_done, call, &result,
+                           &call->task)) {
+    case RP_DRIVE_DONE:
+        rp_native_finish(route, x, request, result);
+        return;
+    case RP_DRIVE_ERROR:
+        rp_native_fail(route, x, request);
+        return;
+    case RP_DRIVE_WAITS:
+        rp_exchange_set_data(x, call);
+        return;
+    }
+}
+
+static void
+native_start(void *self, struct rp_exchange *x)
+{
+    struct rp_native_route *route = self;
+    struct rp_app_object *app = route->app;
+    PyObject *args[RP_MAX_PARAMS + 2], *request, *result;
+    int bad;
+
+    /* args[0] is scratch for vectorcall. */
+    request = rp_request_object_new(app->st, x, (PyObject *)app);
+    if (!request) {
+        rp_native_fail(route, x, NULL);
+        return;
+    }
+    bad = fill_args(route, x, request, args + 1);
+    if (bad > 0) {
+        end_request(request);
+        rp_exchange_answer_status(x, 404);
+        return;
+    }
+    if (bad < 0) {
+        rp_native_fail(route, x, request);
+        return;
+    }
+    result = call_handler(route, args + 1);
+    if (result && rp_drive_is_awaitable(result))
+        await_result(route, x, request, result);
+    else
+        rp_native_finish(route, x, request, result);
+}
+
+/* The client is gone.  The handler goes on to its end, as it does under every
+ * other server; its answer has nobody to go to. */
+static void
+native_stop(void *self, struct rp_exchange *x)
+{
+    struct rp_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (!call)
+        return;
+    rp_exchange_set_data(x, NULL);
+    if (call->stream) {
+        rp_stream_stop(call->stream);
+        return;
+    }
+    rp_request_object_set_disconnected(call->request);
+    end_request(call->request);
+    rp_drive_forget(call->task);
+}
+
+static void
+native_eof(void *self, struct rp_exchange *x)
+{
+    struct rp_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (call && call->request)
+        rp_request_object_set_disconnected(call->request);
+}
+
+static void
+native_drained(void *self, struct rp_exchange *x)
+{
+    struct rp_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (call && call->stream)
+        rp_stream_drained(call->stream);
+}
+
+const struct rp_handler_ops rp_native_ops = {
+    .start = native_start,
+    .stop = native_stop,
+    .eof = native_eof,
+    .drained = native_drained,
+};

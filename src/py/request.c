@@ -1,0 +1,304 @@
+/* request.c -- rupy.Request: its life.
+ *
+ *   lent      it reads from the exchange; nobody but the exchange's handler
+ *             and code that runs for it has a reference; the collector does
+ *             not know it: the handler's reference keeps it alive anyway
+ *   kept      the exchange ended and somebody still has it: it reads from a
+ *             copy of the head, and the collector knows it
+ *   free      its memory waits in the module's free list, without a type
+ *
+ * What was read once is a Python object in v[] and stays. */
+#include "rupy/py/request.h"
+
+#include "rupy/py/headers.h"
+
+static struct request_object *
+of(PyObject *self)
+{
+    return (struct request_object *)self;
+}
+
+const struct rp_request *
+rp_request_object_head(const struct request_object *r)
+{
+    if (r->x != NULL)
+        return rp_exchange_request(r->x);
+    return r->copy == NULL ? NULL : &r->copy->r;
+}
+
+const struct rp_peer *
+rp_request_object_peer(const struct request_object *r)
+{
+    if (r->x != NULL)
+        return rp_exchange_peer(r->x);
+    return r->copy == NULL ? NULL : &r->copy->peer;
+}
+
+PyObject *
+rp_request_object_new(struct rp_py_state *st, struct rp_exchange *x,
+                      PyObject *app)
+{
+    struct request_object *r;
+
+    if (st->nfree_requests > 0) {
+        r = st->free_requests[--st->nfree_requests];
+        PyObject_Init((PyObject *)r, st->request_type);
+    } else {
+        r = PyObject_GC_New(struct request_object, st->request_type);
+        if (r == NULL)
+            return NULL;
+        memset((char *)r + sizeof(PyObject), 0, sizeof(*r) - sizeof(PyObject));
+    }
+    r->x = x;
+    r->v[REQUEST_APP] = Py_NewRef(app);
+    return (PyObject *)r;
+}
+
+static char *
+copy_str(struct rp_str *dst, struct rp_str src, char *p)
+{
+    if (src.n > 0)
+        memcpy(p, src.p, src.n);
+    *dst = (struct rp_str){p, src.n};
+    return p + src.n;
+}
+
+/* The head and the peer in one block, or NULL with an exception. */
+static struct request_copy *
+copy_new(const struct rp_request *r, const struct rp_peer *peer)
+{
+    struct request_copy *c;
+    size_t size;
+    unsigned i;
+    char *p;
+
+    size = sizeof(*c) + r->nfields * sizeof(c->fields[0]) + r->method_name.n +
+           r->target.n + r->path.n + r->query.n + r->host.n;
+    for (i = 0; i < r->nfields; i++)
+        size += r->fields[i].name.n + r->fields[i].value.n;
+    c = PyMem_Malloc(size);
+    if (c == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    c->r = *r;
+    if (peer != NULL)
+        c->peer = *peer;
+    else
+        c->peer = (struct rp_peer){.is_unix = true};
+    p = (char *)(c->fields + r->nfields);
+    p = copy_str(&c->r.method_name, r->method_name, p);
+    p = copy_str(&c->r.target, r->target, p);
+    p = copy_str(&c->r.path, r->path, p);
+    p = copy_str(&c->r.query, r->query, p);
+    p = copy_str(&c->r.host, r->host, p);
+    for (i = 0; i < r->nfields; i++) {
+        p = copy_str(&c->fields[i].name, r->fields[i].name, p);
+        p = copy_str(&c->fields[i].value, r->fields[i].value, p);
+    }
+    c->r.fields = c->fields;
+    return c;
+}
+
+/* Read what is only in the exchange, and copy the rest. */
+static void
+keep(struct request_object *r)
+{
+    PyObject *pending = rp_py_take_exception();
+
+    if (rp_request_object_get(r, REQUEST_BODY) == NULL ||
+        rp_request_object_get(r, REQUEST_ROUTE) == NULL ||
+        rp_request_object_get(r, REQUEST_PATH_PARAMS) == NULL ||
+        (r->copy = copy_new(rp_exchange_request(r->x),
+                            rp_exchange_peer(r->x))) == NULL)
+        PyErr_WriteUnraisable((PyObject *)r);
+    rp_py_restore_exception(pending);
+}
+
+void
+rp_request_object_end(PyObject *request)
+{
+    if (Py_REFCNT(request) > 1) {
+        keep(of(request));
+        of(request)->x = NULL;
+        PyObject_GC_Track(request);
+    }
+    Py_DECREF(request);
+}
+
+void
+rp_request_object_set_disconnected(PyObject *request)
+{
+    of(request)->disconnected = true;
+}
+
+PyObject *
+rp_request_object_set_params(PyObject *request, PyObject *dict)
+{
+    struct request_object *r = of(request);
+    PyObject *params;
+
+    if (dict != NULL)
+        params = Py_NewRef(dict);
+    else
+        params = rp_request_object_match_params(
+            rp_py_state_of_type(Py_TYPE(request)), rp_exchange_match(r->x));
+    if (params != NULL)
+        Py_XSETREF(r->v[REQUEST_PATH_PARAMS], Py_NewRef(params));
+    return params;
+}
+
+static int
+request_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    unsigned i;
+
+    for (i = 0; i < REQUEST_NFIELDS; i++)
+        Py_VISIT(of(self)->v[i]);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int
+request_clear(PyObject *self)
+{
+    struct request_object *r = of(self);
+    PyObject *headers = r->v[REQUEST_HEADERS];
+    unsigned i;
+
+    /* Headers that somebody else has too read from this object. */
+    if (headers != NULL && Py_REFCNT(headers) > 1)
+        rp_headers_object_detach(headers);
+    for (i = 0; i < REQUEST_NFIELDS; i++)
+        Py_CLEAR(r->v[i]);
+    return 0;
+}
+
+static void
+request_dealloc(PyObject *self)
+{
+    struct request_object *r = of(self);
+    PyTypeObject *tp = Py_TYPE(self);
+    struct rp_py_state *st;
+
+    PyObject_GC_UnTrack(self);
+    if (r->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    request_clear(self);
+    PyMem_Free(r->copy);
+    r->copy = NULL;
+    r->x = NULL;
+    r->disconnected = false;
+    st = rp_py_state_of_type(tp);
+    if (st != NULL && st->request_type == tp &&
+        st->nfree_requests < RP_PY_FREE_REQUESTS)
+        st->free_requests[st->nfree_requests++] = r;
+    else
+        PyObject_GC_Del(self);
+    Py_DECREF(tp);
+}
+
+PyObject *
+rp_request_object_get(struct request_object *r, enum request_field field)
+{
+    PyObject *value = r->v[field];
+
+    if (value != NULL)
+        return value;
+    value = rp_request_object_compute(r, field);
+    /* Code that ran meanwhile may have read the same field. */
+    Py_XSETREF(r->v[field], value);
+    return value;
+}
+
+static PyObject *
+request_getter(PyObject *self, void *closure)
+{
+    enum request_field field = (enum request_field)(uintptr_t)closure;
+
+    return Py_XNewRef(rp_request_object_get(of(self), field));
+}
+
+static PyObject *
+request_json(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return Py_XNewRef(rp_request_object_get(of(self), REQUEST_JSON));
+}
+
+static PyObject *
+request_is_disconnected(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(of(self)->disconnected);
+}
+
+static PyObject *
+request_repr(PyObject *self)
+{
+    PyObject *method, *path;
+
+    method = rp_request_object_get(of(self), REQUEST_METHOD);
+    path = method == NULL ? NULL
+                          : rp_request_object_get(of(self), REQUEST_PATH);
+    if (path == NULL)
+        return NULL;
+    return PyUnicode_FromFormat("<Request %U %R>", method, path);
+}
+
+static PyMethodDef methods[] = {
+    {"json", request_json, METH_NOARGS,
+     PyDoc_STR("json()\n--\n\n"
+               "The content as JSON (RFC 8259), parsed once: every call\n"
+               "returns the same object.  Raises HTTPError(400) when it is\n"
+               "none.")},
+    {"is_disconnected", request_is_disconnected, METH_NOARGS,
+     PyDoc_STR("is_disconnected()\n--\n\n"
+               "True when the client is gone and nobody reads the answer.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+#define X(NAME, name, doc)                                                     \
+    {#name, request_getter, NULL, PyDoc_STR(doc),                              \
+     (void *)(uintptr_t)REQUEST_##NAME},
+    RP_REQUEST_FIELDS(X)
+#undef X
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"__weaklistoffset__", RP_PY_SSIZE,
+     offsetof(struct request_object, weakrefs), RP_PY_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(doc,
+"What a client asked for.  Read-only; every attribute is made at its first\n"
+"use and then kept.  It may be kept after the answer was sent.");
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, (void *)doc},
+    {Py_tp_dealloc, request_dealloc},
+    {Py_tp_traverse, request_traverse},
+    {Py_tp_clear, request_clear},
+    {Py_tp_repr, request_repr},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "rupy._core.Request",
+    .basicsize = sizeof(struct request_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = slots,
+};
+
+PyTypeObject *
+rp_request_type_new(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
+}

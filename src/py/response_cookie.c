@@ -1,0 +1,291 @@
+/* response_cookie.c -- Set-Cookie lines (RFC 6265 4.1, and of RFC 6265bis
+ * SameSite and the name prefixes; Partitioned as CHIPS has it). */
+#include "rupy/base/buf.h"
+#include "rupy/http/cookie.h"
+#include "rupy/http/date.h"
+#include "rupy/py/response.h"
+
+enum { MAX_COOKIE = 8192 }; /* browsers refuse more than 4096 */
+
+struct cookie {
+    PyObject *name, *value;
+    PyObject *max_age, *expires; /* Py_None: not given */
+    PyObject *path, *domain, *samesite;
+    int secure, httponly, partitioned;
+};
+
+static int
+add_text(struct rp_buf *b, struct rp_str s)
+{
+    if (rp_buf_add_str(b, s) == 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "the cookie is too long");
+    return -1;
+}
+
+/* "; Name=value"; value is checked by `is_valid`. */
+static int
+add_attr(struct rp_buf *b, const char *name, PyObject *value)
+{
+    struct rp_str s;
+
+    if (value == Py_None)
+        return 0;
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s must be str or None, not %.100s",
+                     name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (!rp_latin1_of_str(value, &s) || !rp_is_cookie_attr(s)) {
+        PyErr_Format(PyExc_ValueError, "%s %R may not stand in a cookie",
+                     name, value);
+        return -1;
+    }
+    if (add_text(b, RP_STR("; ")) < 0 ||
+        add_text(b, (struct rp_str){name, strlen(name)}) < 0 ||
+        add_text(b, RP_STR("=")) < 0)
+        return -1;
+    return add_text(b, s);
+}
+
+static int
+add_name_value(struct rp_buf *b, const struct cookie *c)
+{
+    struct rp_str name, value;
+
+    if (!rp_latin1_of_str(c->name, &name) || !rp_is_token(name)) {
+        PyErr_Format(PyExc_ValueError, "cookie name %R is not a token",
+                     c->name);
+        return -1;
+    }
+    if (!rp_latin1_of_str(c->value, &value) || !rp_is_cookie_value(value)) {
+        PyErr_Format(PyExc_ValueError,
+                     "cookie %U: value %R has characters that must be encoded "
+                     "(urllib.parse.quote)", c->name, c->value);
+        return -1;
+    }
+    if (add_text(b, name) < 0 || add_text(b, RP_STR("=")) < 0)
+        return -1;
+    return add_text(b, value);
+}
+
+/* Seconds since 1970 of a datetime, which is UTC if naive: *out and 0. */
+static int
+seconds_of_datetime(PyObject *datetime, long long *out)
+{
+    PyObject *calendar = NULL, *tuple = NULL, *seconds = NULL;
+
+    *out = -1;
+    tuple = PyObject_CallMethod(datetime, "utctimetuple", NULL);
+    if (tuple == NULL)
+        goto out;
+    calendar = PyImport_ImportModule("calendar");
+    if (calendar == NULL)
+        goto out;
+    seconds = PyObject_CallMethod(calendar, "timegm", "(O)", tuple);
+    if (seconds != NULL)
+        *out = PyLong_AsLongLong(seconds);
+out:
+    Py_XDECREF(seconds);
+    Py_XDECREF(calendar);
+    Py_XDECREF(tuple);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Any form of expires as seconds since 1970. */
+static int
+expires_seconds(PyObject *expires, long long *out)
+{
+    struct rp_str s;
+
+    if (PyUnicode_Check(expires)) {
+        *out = rp_latin1_of_str(expires, &s) ? rp_date_parse(s) : -1;
+        if (*out >= 0)
+            return 0;
+        PyErr_Format(PyExc_ValueError, "expires %R is not a date", expires);
+        return -1;
+    }
+    if (PyLong_Check(expires)) {
+        *out = PyLong_AsLongLong(expires);
+        return *out == -1 && PyErr_Occurred() ? -1 : 0;
+    }
+    if (PyObject_HasAttrString(expires, "utctimetuple"))
+        return seconds_of_datetime(expires, out);
+    PyErr_Format(PyExc_TypeError,
+                 "expires must be datetime, int, str or None, not %.100s",
+                 Py_TYPE(expires)->tp_name);
+    return -1;
+}
+
+static int
+add_expires(struct rp_buf *b, PyObject *expires)
+{
+    const long long last = 253402300799; /* the end of the year 9999 */
+    char date[RP_DATE_SIZE];
+    long long seconds;
+
+    if (expires == Py_None)
+        return 0;
+    if (expires_seconds(expires, &seconds) < 0)
+        return -1;
+    if (seconds < 0 || seconds > last) {
+        PyErr_Format(PyExc_ValueError, "expires %R is not 1970 to 9999",
+                     expires);
+        return -1;
+    }
+    rp_date_format(date, seconds);
+    if (add_text(b, RP_STR("; Expires=")) < 0)
+        return -1;
+    return add_text(b, (struct rp_str){date, RP_DATE_SIZE});
+}
+
+static int
+add_max_age(struct rp_buf *b, PyObject *max_age)
+{
+    char text[32];
+    long long seconds;
+    int n;
+
+    if (max_age == Py_None)
+        return 0;
+    if (!PyLong_Check(max_age)) {
+        PyErr_Format(PyExc_TypeError, "max_age must be int or None, not "
+                     "%.100s", Py_TYPE(max_age)->tp_name);
+        return -1;
+    }
+    seconds = PyLong_AsLongLong(max_age);
+    if (seconds == -1 && PyErr_Occurred())
+        return -1;
+    n = snprintf(text, sizeof(text), "; Max-Age=%lld", seconds);
+    return add_text(b, (struct rp_str){text, (size_t)n});
+}
+
+static int
+add_samesite(struct rp_buf *b, const struct cookie *c)
+{
+    struct rp_str s;
+
+    if (c->samesite == Py_None)
+        return 0;
+    if (rp_latin1_of_str(c->samesite, &s)) {
+        if (rp_str_ieq(s, RP_STR("lax")))
+            return add_text(b, RP_STR("; SameSite=Lax"));
+        if (rp_str_ieq(s, RP_STR("strict")))
+            return add_text(b, RP_STR("; SameSite=Strict"));
+        if (rp_str_ieq(s, RP_STR("none")) && c->secure)
+            return add_text(b, RP_STR("; SameSite=None"));
+        if (rp_str_ieq(s, RP_STR("none"))) {
+            PyErr_SetString(PyExc_ValueError,
+                            "samesite='none' needs secure=True");
+            return -1;
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "samesite %R is not 'lax', 'strict' or 'none'", c->samesite);
+    return -1;
+}
+
+static int
+add_flags(struct rp_buf *b, const struct cookie *c)
+{
+    if (c->partitioned && !c->secure) {
+        PyErr_SetString(PyExc_ValueError, "partitioned needs secure=True");
+        return -1;
+    }
+    if ((c->secure && add_text(b, RP_STR("; Secure")) < 0) ||
+        (c->httponly && add_text(b, RP_STR("; HttpOnly")) < 0) ||
+        add_samesite(b, c) < 0)
+        return -1;
+    return c->partitioned ? add_text(b, RP_STR("; Partitioned")) : 0;
+}
+
+/* Add the line.  None, or NULL with an exception. */
+static PyObject *
+add_cookie(PyObject *self, const struct cookie *c)
+{
+    struct headers_object *headers;
+    PyObject *name = NULL, *line = NULL, *result = NULL;
+    struct rp_buf b;
+
+    rp_buf_init(&b, MAX_COOKIE);
+    if (add_name_value(&b, c) < 0 || add_max_age(&b, c->max_age) < 0 ||
+        add_expires(&b, c->expires) < 0 || add_attr(&b, "Path", c->path) < 0 ||
+        add_attr(&b, "Domain", c->domain) < 0 || add_flags(&b, c) < 0)
+        goto out;
+    headers = rp_response_object_headers((struct response_object *)self);
+    name = PyUnicode_InternFromString("Set-Cookie");
+    line = rp_str_of_latin1((struct rp_str){b.p, b.n});
+    if (headers != NULL && name != NULL && line != NULL &&
+        rp_headers_object_add(headers, name, line) == 0)
+        result = Py_NewRef(Py_None);
+out:
+    Py_XDECREF(line);
+    Py_XDECREF(name);
+    rp_buf_fini(&b);
+    return result;
+}
+
+PyObject *
+rp_response_set_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"name", "value", "max_age", "expires", "path",
+                            "domain", "secure", "httponly", "samesite",
+                            "partitioned", NULL};
+    struct cookie c = {.max_age = Py_None, .expires = Py_None,
+                       .domain = Py_None, .samesite = Py_None};
+    PyObject *result = NULL, *empty = NULL, *root = NULL;
+
+    empty = PyUnicode_FromStringAndSize(NULL, 0);
+    root = PyUnicode_InternFromString("/");
+    if (empty == NULL || root == NULL)
+        goto out;
+    c.value = empty;
+    c.path = root;
+    if (PyArg_ParseTupleAndKeywords(
+            args, kwargs, "U|U$OOOOppOp:set_cookie", names, &c.name, &c.value,
+            &c.max_age, &c.expires, &c.path, &c.domain, &c.secure, &c.httponly,
+            &c.samesite, &c.partitioned))
+        result = add_cookie(self, &c);
+out:
+    Py_XDECREF(root);
+    Py_XDECREF(empty);
+    return result;
+}
+
+/* Cookies with these prefixes are only taken with Secure, also to end them. */
+static bool
+needs_secure(PyObject *name)
+{
+    struct rp_str s;
+
+    return rp_latin1_of_str(name, &s) &&
+           (rp_str_has_prefix(s, RP_STR("__Secure-")) ||
+            rp_str_has_prefix(s, RP_STR("__Host-")));
+}
+
+PyObject *
+rp_response_delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"name", "path", "domain", NULL};
+    struct cookie c = {.domain = Py_None, .samesite = Py_None};
+    PyObject *result = NULL, *empty = NULL, *root = NULL, *zero = NULL;
+
+    empty = PyUnicode_FromStringAndSize(NULL, 0);
+    root = PyUnicode_InternFromString("/");
+    zero = PyLong_FromLong(0);
+    if (empty == NULL || root == NULL || zero == NULL)
+        goto out;
+    c.value = empty;
+    c.path = root;
+    c.max_age = c.expires = zero;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:delete_cookie",
+                                     names, &c.name, &c.path, &c.domain))
+        goto out;
+    c.secure = needs_secure(c.name);
+    result = add_cookie(self, &c);
+out:
+    Py_XDECREF(zero);
+    Py_XDECREF(root);
+    Py_XDECREF(empty);
+    return result;
+}

@@ -1,0 +1,380 @@
+/* stream.c -- an answer that a generator makes, piece by piece, as fast as the
+ * client takes it.
+ *
+ * A generator is pulled from the loop, a little in each turn, so that a piece
+ * is on its way before the next is asked for.  An async generator is pulled
+ * by one coroutine (rupy/_stream.py), so that the whole of it has one task and
+ * one context; the stream object is what that coroutine calls with each piece. */
+#include "rupy/base/clock.h"
+#include "rupy/py/native.h"
+
+#define PULL_NS 500000 /* of a turn, then others come first */
+
+struct stream_object {
+    PyObject_HEAD
+    struct rp_native_route *route;
+    struct rp_exchange *x; /* NULL: over, or the client is gone */
+    PyObject *request;
+    PyObject *source;
+    PyObject *head;   /* Response with status and fields, or NULL */
+    PyObject *waiter; /* future, while the client is slow */
+    struct rp_task *task;
+    bool is_async;
+    bool queued; /* a pull is in the ready ring, and holds a reference */
+    bool kept;   /* the exchange holds a reference */
+};
+
+static int
+stream_traverse(struct stream_object *s, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(s));
+    Py_VISIT(s->request);
+    Py_VISIT(s->source);
+    Py_VISIT(s->head);
+    Py_VISIT(s->waiter);
+    return 0;
+}
+
+static int
+stream_clear(struct stream_object *s)
+{
+    Py_CLEAR(s->request);
+    Py_CLEAR(s->source);
+    Py_CLEAR(s->head);
+    Py_CLEAR(s->waiter);
+    return 0;
+}
+
+static void
+stream_dealloc(struct stream_object *s)
+{
+    PyTypeObject *tp = Py_TYPE(s);
+
+    PyObject_GC_UnTrack(s);
+    stream_clear(s);
+    tp->tp_free(s);
+    Py_DECREF(tp);
+}
+
+/* The length that the application promised, -1: none. */
+static int64_t
+promised_length(const struct rp_response_view *v)
+{
+    const struct rp_field *f =
+        rp_fields_find(v->fields, v->nfields, RP_STR("content-length"));
+    uint64_t n;
+
+    if (!f || rp_str_to_u64(f->value, &n) < 0)
+        return -1;
+    return (int64_t)n;
+}
+
+/* Send the head.  0, or -1 with an exception. */
+static int
+send_head(struct stream_object *s, bool is_text)
+{
+    struct rp_response_view v = {.status = 200};
+    struct rp_str type = is_text ? RP_STR("text/plain; charset=utf-8")
+                                 : RP_STR("application/octet-stream");
+
+    if (s->head && rp_response_object_view(s->head, &v) < 0)
+        return -1;
+    if (v.content_type.n > 0)
+        type = v.content_type;
+    else if (rp_fields_find(v.fields, v.nfields, RP_STR("content-type")))
+        type = (struct rp_str){NULL, 0};
+    if (rp_exchange_head(s->x, v.status, v.fields, v.nfields, type,
+                         promised_length(&v)) == 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "a header of the answer is not valid");
+    return -1;
+}
+
+/* Send one piece.  1: the client is slow; 0; -1 with an exception. */
+static int
+send_piece(struct stream_object *s, PyObject *piece)
+{
+    const char *p;
+    Py_ssize_t n;
+    bool is_text = PyUnicode_Check(piece);
+
+    if (is_text) {
+        p = PyUnicode_AsUTF8AndSize(piece, &n);
+        if (!p)
+            return -1;
+    } else if (PyBytes_Check(piece)) {
+        p = PyBytes_AS_STRING(piece);
+        n = PyBytes_GET_SIZE(piece);
+    } else {
+        PyErr_Format(PyExc_TypeError,
+                     "handler %R yielded %s, not str or bytes",
+                     s->route->handler, Py_TYPE(piece)->tp_name);
+        return -1;
+    }
+    if (!rp_exchange_has_head(s->x) && send_head(s, is_text) < 0)
+        return -1;
+    return n > 0 ? rp_exchange_write(s->x, p, (size_t)n) : 0;
+}
+
+/* The source is exhausted, or (failed) has raised what is set now.  Callers
+ * hold a reference of their own: the exchange gives up its. */
+static void
+finish(struct stream_object *s, bool failed)
+{
+    struct rp_exchange *x = s->x;
+    PyObject *request = s->request;
+    bool kept = s->kept;
+
+    if (!x) {
+        PyErr_Clear();
+        return;
+    }
+    if (!failed && !rp_exchange_has_head(x) && send_head(s, false) < 0)
+        failed = true;
+    s->x = NULL;
+    s->request = NULL;
+    s->kept = false;
+    rp_exchange_set_data(x, NULL);
+    if (failed) {
+        rp_native_fail(s->route, x, request);
+    } else {
+        rp_request_object_end(request);
+        rp_exchange_end(x);
+    }
+    if (kept)
+        Py_DECREF(s);
+}
+
+/* ---- Generators ---- */
+
+static void pull(struct stream_object *s);
+
+static void
+on_turn(void *arg)
+{
+    struct stream_object *s = arg;
+
+    s->queued = false;
+    pull(s);
+    Py_DECREF(s);
+}
+
+static void
+pull_later(struct stream_object *s)
+{
+    if (s->queued)
+        return;
+    if (rp_loop_call_soon(s->route->app->loop, on_turn, s) < 0) {
+        finish(s, true);
+        return;
+    }
+    s->queued = true;
+    Py_INCREF(s);
+}
+
+static void
+pull(struct stream_object *s)
+{
+    uint64_t start = rp_clock_mono_ns();
+
+    while (s->x) {
+        if (rp_loop_hide(s->route->app->loop) < 0) {
+            finish(s, true);
+            return;
+        }
+        PyObject *piece = PyIter_Next(s->source);
+        if (!piece) {
+            finish(s, PyErr_Occurred() != NULL);
+            return;
+        }
+        int full = s->x ? send_piece(s, piece) : 0;
+        Py_DECREF(piece);
+        if (full < 0) {
+            finish(s, true);
+            return;
+        }
+        if (full)
+            return;
+        if (rp_clock_mono_ns() - start > PULL_NS) {
+            pull_later(s);
+            return;
+        }
+    }
+}
+
+/* ---- Async generators ---- */
+
+/* What the coroutine calls with each piece: None, or a future to wait for. */
+static PyObject *
+stream_call(struct stream_object *s, PyObject *args, PyObject *kwargs)
+{
+    PyObject *piece;
+    int full;
+
+    (void)kwargs;
+    if (!PyArg_ParseTuple(args, "O", &piece))
+        return NULL;
+    if (!s->x) {
+        PyErr_SetString(PyExc_ConnectionResetError, "the client is gone");
+        return NULL;
+    }
+    full = send_piece(s, piece);
+    if (full < 0)
+        return NULL;
+    if (!full)
+        Py_RETURN_NONE;
+    Py_XSETREF(s->waiter, rp_loop_create_future(s->route->app->loop));
+    return Py_XNewRef(s->waiter);
+}
+
+static void
+on_pumped(void *arg, PyObject *result)
+{
+    struct stream_object *s = arg;
+
+    s->task = NULL;
+    finish(s, result == NULL);
+    Py_DECREF(s);
+}
+
+static void
+start_pump(struct stream_object *s)
+{
+    PyObject *module = PyImport_ImportModule("rupy._stream");
+    PyObject *coro = NULL, *result = NULL;
+
+    if (module)
+        coro = PyObject_CallMethod(module, "pump", "OO", s->source, s);
+    Py_XDECREF(module);
+    if (!coro) {
+        finish(s, true);
+        return;
+    }
+    Py_INCREF(s);
+    switch (rp_drive_start(s->route->app->loop, coro, on_pumped, s, &result,
+                           &s->task)) {
+    case RP_DRIVE_DONE:
+        Py_DECREF(result);
+        on_pumped(s, Py_None);
+        return;
+    case RP_DRIVE_ERROR:
+        on_pumped(s, NULL);
+        return;
+    case RP_DRIVE_WAITS:
+        return;
+    }
+}
+
+/* ---- What native.c asks for ---- */
+
+bool
+rp_stream_is_source(struct rp_py_state *st, PyObject *o)
+{
+    (void)st;
+    return PyGen_CheckExact(o) || PyAsyncGen_CheckExact(o);
+}
+
+void
+rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
+                PyObject *request, PyObject *source, PyObject *head)
+{
+    struct rp_py_state *st = route->app->st;
+    struct rp_call *call = rp_arena_alloc(rp_exchange_arena(x), sizeof(*call));
+    struct stream_object *s =
+        PyObject_GC_New(struct stream_object, st->stream_type);
+
+    if (!call || !s) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        Py_XDECREF(s);
+        Py_DECREF(source);
+        Py_XDECREF(head);
+        rp_native_fail(route, x, request);
+        return;
+    }
+    s->route = route;
+    s->x = x;
+    s->request = request;
+    s->source = source;
+    s->head = head;
+    s->waiter = NULL;
+    s->task = NULL;
+    s->is_async = PyAsyncGen_CheckExact(source);
+    s->queued = s->kept = false;
+    PyObject_GC_Track(s);
+    *call = (struct rp_call){
+        .route = route, .x = x, .stream = (PyObject *)s};
+    rp_exchange_set_data(x, call);
+    if (s->is_async)
+        start_pump(s);
+    else
+        pull(s);
+    if (s->x)
+        s->kept = true;
+    else
+        Py_DECREF(s);
+}
+
+void
+rp_stream_stop(PyObject *stream)
+{
+    struct stream_object *s = (struct stream_object *)stream;
+    PyObject *request = s->request;
+
+    s->x = NULL;
+    s->request = NULL;
+    s->kept = false;
+    rp_request_object_set_disconnected(request);
+    rp_request_object_end(request);
+    if (s->is_async) {
+        if (s->task && rp_drive_cancel(s->task) < 0)
+            PyErr_Clear();
+    } else {
+        PyObject *r = PyObject_CallMethod(s->source, "close", NULL);
+        if (!r)
+            PyErr_WriteUnraisable(s->source);
+        Py_XDECREF(r);
+    }
+    Py_DECREF(s);
+}
+
+void
+rp_stream_drained(PyObject *stream)
+{
+    struct stream_object *s = (struct stream_object *)stream;
+    PyObject *waiter, *r;
+
+    if (!s->is_async) {
+        Py_INCREF(s);
+        pull(s);
+        Py_DECREF(s);
+        return;
+    }
+    waiter = s->waiter;
+    s->waiter = NULL;
+    if (!waiter)
+        return;
+    r = PyObject_CallMethod(waiter, "done", NULL);
+    if (r == Py_False)
+        Py_XSETREF(r, PyObject_CallMethod(waiter, "set_result", "O", Py_None));
+    if (!r)
+        PyErr_WriteUnraisable(waiter);
+    Py_XDECREF(r);
+    Py_DECREF(waiter);
+}
+
+static PyType_Slot stream_slots[] = {
+    {Py_tp_dealloc, stream_dealloc},
+    {Py_tp_traverse, stream_traverse},
+    {Py_tp_clear, stream_clear},
+    {Py_tp_call, stream_call},
+    {0, NULL},
+};
+
+PyType_Spec rp_stream_spec = {
+    .name = "rupy._core.Stream",
+    .basicsize = sizeof(struct stream_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = stream_slots,
+};

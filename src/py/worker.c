@@ -1,0 +1,360 @@
+/* worker.c -- one worker as rupy/_worker.py sees it: rupy._core.Worker, and
+ * how the service runs it. */
+#include "rupy/py/worker.h"
+
+#include <errno.h>
+
+#include <unistd.h>
+
+#include "rupy/base/log.h"
+#include "rupy/py/door.h"
+
+enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
+
+struct worker_object {
+    PyObject_HEAD
+    const struct rp_py_worker_config *config;
+    const struct rp_py_worker_ops *ops;
+    void *arg;
+    PyObject *app;
+    PyObject *loop;    /* while attached */
+    PyObject *stopped; /* callable */
+};
+
+static int
+worker_traverse(struct worker_object *w, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(w));
+    Py_VISIT(w->app);
+    Py_VISIT(w->loop);
+    Py_VISIT(w->stopped);
+    return 0;
+}
+
+static int
+worker_clear(struct worker_object *w)
+{
+    Py_CLEAR(w->app);
+    Py_CLEAR(w->loop);
+    Py_CLEAR(w->stopped);
+    return 0;
+}
+
+static void
+worker_dealloc(struct worker_object *w)
+{
+    PyTypeObject *tp = Py_TYPE(w);
+
+    PyObject_GC_UnTrack(w);
+    worker_clear(w);
+    tp->tp_free(w);
+    Py_DECREF(tp);
+}
+
+static PyObject *
+worker_attach(struct worker_object *w, PyObject *loop_object)
+{
+    struct rp_loop *loop = rp_loop_from_object(loop_object);
+    struct rp_app_object *app = (struct rp_app_object *)w->app;
+
+    if (!loop)
+        return NULL;
+    if (app->loop) {
+        PyErr_SetString(PyExc_RuntimeError, "the app is being served already");
+        return NULL;
+    }
+    if (rp_app_object_compile(app) < 0)
+        return NULL;
+    if (w->ops->attach(w->arg, rp_loop_ev(loop), app->router, NULL) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    app->loop = loop;
+    app->debug = w->config->debug;
+    rp_loop_set_turn(loop, w->ops->turn, w->arg);
+    rp_loop_set_tick(loop, w->config->tick);
+    w->loop = Py_NewRef(loop_object);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+worker_detach(struct worker_object *w, PyObject *unused)
+{
+    (void)unused;
+    if (w->loop) {
+        struct rp_loop *loop = rp_loop_from_object(w->loop);
+        w->ops->detach(w->arg);
+        rp_loop_set_turn(loop, NULL, NULL);
+        rp_loop_set_tick(loop, NULL);
+        ((struct rp_app_object *)w->app)->loop = NULL;
+        Py_CLEAR(w->loop);
+    }
+    Py_RETURN_NONE;
+}
+
+static void
+on_stopped(void *arg)
+{
+    struct worker_object *w = arg;
+    PyObject *r = PyObject_CallNoArgs(w->stopped);
+
+    if (!r)
+        PyErr_WriteUnraisable(w->stopped);
+    Py_XDECREF(r);
+}
+
+static PyObject *
+worker_start(struct worker_object *w, PyObject *stopped)
+{
+    struct rp_loop *loop;
+
+    if (!w->loop) {
+        PyErr_SetString(PyExc_RuntimeError, "attach a loop first");
+        return NULL;
+    }
+    loop = rp_loop_from_object(w->loop);
+    if (rp_loop_capture_context(loop) < 0)
+        return NULL;
+    Py_XSETREF(w->stopped, Py_NewRef(stopped));
+    if (w->ops->start(w->arg, on_stopped, w) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+worker_log(struct worker_object *w, PyObject *text)
+{
+    const char *p = PyUnicode_AsUTF8(text), *end;
+
+    (void)w;
+    if (!p)
+        return NULL;
+    end = strchrnul(p, '\n');
+    rp_error("%.*s", (int)(end - p), p);
+    if (*end)
+        rp_log_text(end + 1);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+worker_get_app(struct worker_object *w, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(w->app);
+}
+
+static PyObject *
+worker_get_graceful_timeout(struct worker_object *w, void *unused)
+{
+    (void)unused;
+    return PyFloat_FromDouble(w->config->graceful_timeout);
+}
+
+static PyMethodDef worker_methods[] = {
+    {"attach", (PyCFunction)worker_attach, METH_O,
+     PyDoc_STR("Serve on this loop.")},
+    {"detach", (PyCFunction)worker_detach, METH_NOARGS,
+     PyDoc_STR("Drop what is left; the loop may be closed then.")},
+    {"start", (PyCFunction)worker_start, METH_O,
+     PyDoc_STR("Accept connections; call the argument when it is over.")},
+    {"log", (PyCFunction)worker_log, METH_O,
+     PyDoc_STR("Log the first line as an error, the others below it.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef worker_getset[] = {
+    {"app", (getter)worker_get_app, NULL, PyDoc_STR("What is served."), NULL},
+    {"graceful_timeout", (getter)worker_get_graceful_timeout, NULL,
+     PyDoc_STR("Seconds; 0: no limit."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot worker_slots[] = {
+    {Py_tp_dealloc, worker_dealloc},
+    {Py_tp_traverse, worker_traverse},
+    {Py_tp_clear, worker_clear},
+    {Py_tp_methods, worker_methods},
+    {Py_tp_getset, worker_getset},
+    {0, NULL},
+};
+
+static PyType_Spec worker_spec = {
+    .name = "rupy._core.Worker",
+    .basicsize = sizeof(struct worker_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = worker_slots,
+};
+
+int
+rp_py_worker_exec(PyObject *module, struct rp_py_state *st)
+{
+    st->worker_type = (PyTypeObject *)PyType_FromModuleAndSpec(
+        module, &worker_spec, NULL);
+    return st->worker_type ? PyModule_AddType(module, st->worker_type) : -1;
+}
+
+/* ---- Running one ---- */
+
+/* Print the exception that is set, unless another worker prints the same. */
+static void
+report(const struct rp_py_worker_ops *ops, void *arg)
+{
+    if (ops->may_report(arg))
+        PyErr_Print();
+    else
+        PyErr_Clear();
+}
+
+/* Say why the application cannot be loaded: one line, or the traceback of what
+ * it raised itself.  Takes the exception that is set. */
+static void
+explain(PyObject *module, const struct rp_py_worker_ops *ops, void *arg)
+{
+    PyObject *exc = rp_py_take_exception(), *text = NULL;
+    const char *p = NULL;
+
+    if (exc)
+        text = PyObject_CallMethod(module, "report", "O", exc);
+    if (text)
+        p = PyUnicode_AsUTF8(text);
+    if (p && ops->may_report(arg)) {
+        rp_log(RP_LOG_CRITICAL, "the application cannot be loaded");
+        rp_log_text(p);
+    }
+    Py_XDECREF(text);
+    Py_XDECREF(exc);
+}
+
+/* New reference to the application, or NULL after a report. */
+static PyObject *
+load_app(const struct rp_py_worker_config *c,
+         const struct rp_py_worker_ops *ops, void *arg)
+{
+    PyObject *module = NULL, *load = NULL, *dirs = NULL, *app = NULL;
+    PyObject *args = NULL, *kwargs = NULL;
+
+    module = PyImport_ImportModule("rupy._load");
+    dirs = PyList_New(0);
+    if (!module || !dirs)
+        goto out;
+    for (size_t i = 0; i < c->napp_dirs; i++) {
+        PyObject *dir = PyUnicode_DecodeFSDefault(c->app_dirs[i]);
+        int bad = !dir || PyList_Append(dirs, dir) < 0;
+        Py_XDECREF(dir);
+        if (bad)
+            goto out;
+    }
+    load = PyObject_GetAttrString(module, "load");
+    args = Py_BuildValue("(s)", c->app);
+    kwargs = Py_BuildValue("{s:O,s:O}", "factory",
+                           c->factory ? Py_True : Py_False, "app_dirs", dirs);
+    if (load && args && kwargs)
+        app = PyObject_Call(load, args, kwargs);
+    if (!app)
+        explain(module, ops, arg);
+out:
+    if (PyErr_Occurred())
+        report(ops, arg);
+    Py_XDECREF(module);
+    Py_XDECREF(load);
+    Py_XDECREF(dirs);
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    return app;
+}
+
+static PyObject *
+new_worker(struct rp_py_state *st, const struct rp_py_worker_config *c,
+           PyObject *app, const struct rp_py_worker_ops *ops, void *arg)
+{
+    struct worker_object *w;
+
+    if (!PyObject_TypeCheck(app, st->app_type)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s is not a rupy.Rupy application, and this version "
+                     "serves no other kind",
+                     Py_TYPE(app)->tp_name);
+        return NULL;
+    }
+    w = PyObject_GC_New(struct worker_object, st->worker_type);
+    if (!w)
+        return NULL;
+    w->config = c;
+    w->ops = ops;
+    w->arg = arg;
+    w->app = Py_NewRef(app);
+    w->loop = w->stopped = NULL;
+    PyObject_GC_Track(w);
+    return (PyObject *)w;
+}
+
+static struct rp_py_state *
+core_state(void)
+{
+    PyObject *core = PyImport_ImportModule("rupy._core");
+    struct rp_py_state *st = core ? rp_py_state_of_module(core) : NULL;
+
+    Py_XDECREF(core);
+    return st;
+}
+
+int
+rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
+                 const struct rp_py_worker_ops *ops, void *arg)
+{
+    PyObject *app = NULL, *worker = NULL, *module = NULL, *result = NULL;
+    struct rp_py_state *st = core_state();
+    int status = EXIT_BROKEN;
+
+    if (!st)
+        goto out;
+    app = given ? Py_NewRef(given) : load_app(c, ops, arg);
+    if (!app) {
+        status = EXIT_APP;
+        goto out;
+    }
+    worker = new_worker(st, c, app, ops, arg);
+    if (!worker) {
+        status = EXIT_APP;
+        goto out;
+    }
+    module = PyImport_ImportModule("rupy._worker");
+    if (module)
+        result = PyObject_CallMethod(module, "run", "O", worker);
+    if (result)
+        status = (int)PyLong_AsLong(result);
+out:
+    if (PyErr_Occurred()) {
+        if (status == 0)
+            status = EXIT_BROKEN;
+        report(ops, arg);
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(module);
+    Py_XDECREF(worker);
+    Py_XDECREF(app);
+    return status;
+}
+
+void
+rp_py_before_fork(void)
+{
+    PyOS_BeforeFork();
+}
+
+void
+rp_py_after_fork_parent(void)
+{
+    PyOS_AfterFork_Parent();
+}
+
+void
+rp_py_after_fork_child(void)
+{
+    PyOS_AfterFork_Child();
+}
+
+bool
+rp_py_is_main_thread(void)
+{
+    return getpid() == gettid();
+}

@@ -1,0 +1,75 @@
+/* command.c -- the program, seen from the command line. */
+#include "rupy/serve/command.h"
+
+#include <ev.h>
+
+#include "rupy/http/parser.h"
+#include "rupy/py/interp.h"
+#include "rupy/route/regex.h"
+#include "rupy/serve/serve.h"
+
+void
+rp_command_version(char *out, size_t n)
+{
+    char python[64], http[16], pcre2[32];
+
+    rp_interp_version(python, sizeof(python));
+    rp_parser_version(http, sizeof(http));
+    rp_regex_version(pcre2, sizeof(pcre2));
+    snprintf(out, n,
+             "rupy-serve " RP_VERSION
+             " (%s, libev %d.%d, http-parser %s, PCRE2 %s)",
+             python, ev_version_major(), ev_version_minor(), http, pcre2);
+}
+
+/* What a pipe or a full disk did to stdout is an error too. */
+static int
+flushed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return RP_EXIT_OK;
+    perror("rupy-serve: stdout");
+    return RP_EXIT_INTERNAL;
+}
+
+static int
+run(struct rp_config *c, const struct rp_door *door)
+{
+    char version[256];
+
+    switch (c->action) {
+    case RP_ACTION_HELP:
+        rp_option_help(stdout, c->help_group);
+        return flushed();
+    case RP_ACTION_VERSION:
+        rp_command_version(version, sizeof(version));
+        puts(version);
+        return flushed();
+    case RP_ACTION_CHECK:
+        puts("the options are right");
+        return flushed();
+    case RP_ACTION_PRINT_TOML:
+    case RP_ACTION_PRINT_JSON:
+        rp_config_print(c, stdout, c->action == RP_ACTION_PRINT_JSON);
+        return flushed();
+    case RP_ACTION_SERVE:
+        break;
+    }
+    return rp_serve_main(c, door);
+}
+
+int
+rp_command_main(int argc, char *const *argv, char *const *environ_,
+                const struct rp_door *door)
+{
+    struct rp_config c;
+    int status = RP_EXIT_USAGE;
+
+    rp_config_init(&c);
+    if (rp_config_from_argv(&c, argc, argv, environ_) < 0)
+        fprintf(stderr, "rupy-serve: %s\n", c.error);
+    else
+        status = run(&c, door);
+    rp_config_fini(&c);
+    return status;
+}

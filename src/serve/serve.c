@@ -1,0 +1,239 @@
+/* serve.c -- from a configuration to a running service: listen, then serve in
+ * this process, or fork a master's workers. */
+#include "rupy/serve/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rupy/py/interp.h"
+#include "rupy/py/worker.h"
+#include "rupy/serve/worker.h"
+
+struct service {
+    struct rp_config *config;
+    const struct rp_door *door;
+    struct rp_listeners listeners;
+    int pid_fd;
+};
+
+/* ---- Sockets ---- */
+
+static void
+close_listeners(struct service *s)
+{
+    for (size_t i = 0; i < s->listeners.n; i++)
+        rp_bind_close(&s->config->binds[i], s->listeners.fds[i], true);
+    free(s->listeners.fds);
+    if (s->listeners.access_fd > STDOUT_FILENO)
+        close(s->listeners.access_fd);
+}
+
+/* 0, or -1 after a line in the log. */
+static int
+open_listeners(struct service *s)
+{
+    const struct rp_config *c = s->config;
+    struct rp_bind_options o = {
+        .backlog = c->backlog,
+        .uds_mode = c->uds_mode,
+        .reuse_port = c->reuse_port,
+    };
+
+    s->listeners.fds = calloc(c->nbinds, sizeof(int));
+    if (!s->listeners.fds) {
+        rp_log_errno(RP_LOG_CRITICAL, "cannot listen");
+        return -1;
+    }
+    for (size_t i = 0; i < c->nbinds; i++) {
+        char text[256];
+        int fd = rp_bind_open(&c->binds[i], &o, text, sizeof(text));
+        if (fd < 0) {
+            rp_log(RP_LOG_CRITICAL, "%s", text);
+            return -1;
+        }
+        s->listeners.fds[s->listeners.n++] = fd;
+        rp_bind_describe(fd, text, sizeof(text));
+        rp_info("listening on %s%s",
+                c->binds[i].kind == RP_BIND_UNIX ? "" : "http://", text);
+    }
+    return 0;
+}
+
+/* No new connection is completed from now on, while those in the queue are
+ * still taken: what was accepted by the kernel gets an answer.  Where filters
+ * are not to be had, it is as without. */
+static void
+stop_listening(struct service *s)
+{
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {1, &drop};
+
+    for (size_t i = 0; i < s->listeners.n; i++) {
+        if (s->config->binds[i].kind == RP_BIND_UNIX)
+            unlink(s->config->binds[i].path);
+        else if (s->config->binds[i].kind == RP_BIND_TCP)
+            setsockopt(s->listeners.fds[i], SOL_SOCKET, SO_ATTACH_FILTER,
+                       &program, sizeof(program));
+    }
+}
+
+/* ---- The pid file ---- */
+
+/* 0, or -1 after a line in the log. */
+static int
+write_pid(struct service *s)
+{
+    const char *path = s->config->pid;
+    char text[16];
+    int n;
+
+    if (!path)
+        return 0;
+    s->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (s->pid_fd < 0) {
+        rp_log_errno(RP_LOG_CRITICAL, "cannot write the pid file %s", path);
+        return -1;
+    }
+    if (flock(s->pid_fd, LOCK_EX | LOCK_NB) < 0) {
+        rp_log(RP_LOG_CRITICAL,
+               "the pid file %s is locked: is it running already?", path);
+        return -1;
+    }
+    n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    if (ftruncate(s->pid_fd, 0) < 0 || write(s->pid_fd, text, (size_t)n) != n) {
+        rp_log_errno(RP_LOG_CRITICAL, "cannot write the pid file %s", path);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+remove_pid(struct service *s)
+{
+    if (s->pid_fd < 0)
+        return;
+    unlink(s->config->pid);
+    close(s->pid_fd);
+}
+
+/* ---- With a master ---- */
+
+static int
+run_child(void *arg, struct rp_worker *w)
+{
+    struct service *s = arg;
+    char name[32];
+
+    snprintf(name, sizeof(name), "worker %u", w->seat + 1);
+    rp_log_set_name(name);
+    if (s->pid_fd >= 0)
+        close(s->pid_fd);
+    return rp_worker_run(s->config, s->door, &s->listeners, w);
+}
+
+static void
+before_fork(void *arg)
+{
+    (void)arg;
+    if (rp_interp_is_running())
+        rp_py_before_fork();
+}
+
+static void
+after_fork_parent(void *arg)
+{
+    (void)arg;
+    if (rp_interp_is_running())
+        rp_py_after_fork_parent();
+}
+
+static void
+after_fork_child(void *arg)
+{
+    (void)arg;
+    if (rp_interp_is_running())
+        rp_py_after_fork_child();
+}
+
+static void
+on_stop(void *arg)
+{
+    stop_listening(arg);
+}
+
+static int
+run_master(struct service *s)
+{
+    static const struct rp_master_ops ops = {
+        .child = run_child,
+        .before_fork = before_fork,
+        .after_fork_parent = after_fork_parent,
+        .after_fork_child = after_fork_child,
+        .on_stop = on_stop,
+    };
+    const struct rp_config *c = s->config;
+    struct rp_master_config m;
+
+    rp_master_config_init(&m);
+    m.workers = (uint32_t)c->workers;
+    m.max_workers = (uint32_t)c->max_workers;
+    m.timeout = c->timeout;
+    m.startup_timeout = c->startup_timeout;
+    m.graceful_timeout = c->graceful_timeout;
+    m.boot_failures = (uint32_t)c->boot_failures;
+    m.backoff_min = c->respawn_backoff;
+    rp_log_set_name("master");
+    return rp_master_run(&m, &ops, s);
+}
+
+/* ---- Without ---- */
+
+static int
+run_alone(struct service *s)
+{
+    struct rp_board *board = rp_board_new(1);
+    struct rp_worker w;
+    int status;
+
+    if (!board) {
+        rp_log_errno(RP_LOG_CRITICAL, "no shared memory");
+        return RP_EXIT_INTERNAL;
+    }
+    rp_worker_init_alone(&w, board);
+    status = rp_worker_run(s->config, s->door, &s->listeners, &w);
+    rp_board_free(board);
+    return status;
+}
+
+int
+rp_serve_main(struct rp_config *config, const struct rp_door *door)
+{
+    struct service s = {
+        .config = config,
+        .door = door,
+        .listeners = {.access_fd = -1},
+        .pid_fd = -1,
+    };
+    int status = RP_EXIT_BIND;
+
+    rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
+    if (config->access_log &&
+        (s.listeners.access_fd = rp_access_open(config)) < 0) {
+        rp_log_errno(RP_LOG_CRITICAL, "cannot write the access log %s",
+                     config->access_log);
+        return RP_EXIT_USAGE;
+    }
+    if (write_pid(&s) < 0)
+        return RP_EXIT_USAGE;
+    if (open_listeners(&s) == 0)
+        status = door->alone && config->workers == 1 ? run_alone(&s)
+                                                     : run_master(&s);
+    close_listeners(&s);
+    remove_pid(&s);
+    return status;
+}

@@ -1,0 +1,339 @@
+/* worker.c -- one worker: the service that its connections share, the server
+ * on its loop, and the signals and descriptors by which it is told to stop. */
+#include "rupy/serve/worker.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "rupy/app/service.h"
+#include "rupy/base/clock.h"
+#include "rupy/net/server.h"
+#include "rupy/py/interp.h"
+#include "rupy/py/worker.h"
+
+#define TICK 1.0        /* seconds between heartbeats of an idle loop */
+#define DRAIN_POLL 0.01 /* between two looks at what is left */
+#define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
+#define ROLL_GRACE 0.8  /* of the graceful time, when others go on serving */
+
+enum { NSIGNALS = 3 };
+
+struct serving {
+    const struct rp_config *config;
+    const struct rp_door *door;
+    const struct rp_listeners *listeners;
+    struct rp_worker *worker;
+    struct ev_loop *ev;
+    struct rp_service service;
+    bool has_service;
+    struct rp_server *server;
+    struct rp_buf extra; /* field lines of --header */
+
+    ev_signal signals[NSIGNALS];
+    ev_signal reopen;
+    ev_io master;
+    ev_timer tick, drain;
+    bool stopping;
+    double stop_at; /* the graceful deadline */
+    void (*stopped)(void *);
+    void *stopped_arg;
+};
+
+/* ---- Being told to stop ---- */
+
+static void
+on_drain(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct serving *s = w->data;
+    unsigned left = rp_server_connections(s->server);
+    void (*stopped)(void *) = s->stopped;
+
+    (void)revents;
+    if (left > 0 && rp_clock_mono() < s->stop_at)
+        return;
+    if (left > 0)
+        rp_warn("%u connections dropped at the graceful deadline", left);
+    ev_timer_stop(loop, w);
+    s->stopped = NULL;
+    if (stopped)
+        stopped(s->stopped_arg);
+}
+
+static void
+stop(struct serving *s, const char *why)
+{
+    double limit = s->config->graceful_timeout, grace = IDLE_GRACE;
+    int fd;
+
+    if (s->stopping)
+        return;
+    fd = rp_worker_alive_fd(s->worker);
+    s->stopping = true;
+    s->stop_at = rp_clock_mono() + limit;
+    rp_debug("stopping: %s", why);
+    /* A proxy has idle connections to this worker in its pool.  While the
+     * service goes on, it may keep them until it uses each once more; then the
+     * answer says close, and no request is lost in between. */
+    if (fd >= 0 && !atomic_load(&s->worker->board->stopping))
+        grace = limit * ROLL_GRACE;
+    rp_server_retire(s->server, grace < limit ? grace : limit, true);
+    ev_timer_init(&s->drain, on_drain, 0, DRAIN_POLL);
+    s->drain.data = s;
+    ev_timer_start(s->ev, &s->drain);
+}
+
+static void
+on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+    struct serving *s = w->data;
+
+    (void)loop, (void)revents;
+    if (s->stopping && w->signum == SIGINT)
+        s->stop_at = 0; /* the second time: at once */
+    stop(s, strsignal(w->signum));
+}
+
+static void
+on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
+{
+    struct serving *s = w->data;
+    int fd = rp_access_open(s->config);
+
+    (void)loop, (void)revents;
+    if (fd < 0 || !s->service.access)
+        return;
+    if (fd != STDOUT_FILENO &&
+        dup3(fd, s->listeners->access_fd, O_CLOEXEC) < 0)
+        rp_log_errno(RP_LOG_ERROR, "access log not reopened");
+    if (fd != STDOUT_FILENO)
+        close(fd);
+}
+
+static void
+on_master(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct serving *s = w->data;
+
+    (void)revents;
+    if (!rp_worker_is_orphan(s->worker))
+        return;
+    ev_io_stop(loop, w);
+    rp_warn("the master is gone: stopping");
+    stop(s, "orphan");
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop, (void)w, (void)revents;
+    /* The turn that this timer makes is the heartbeat. */
+}
+
+/* ---- What the Python half asks for ---- */
+
+static int
+make_service(struct serving *s)
+{
+    const struct rp_config *c = s->config;
+    struct rp_service *v = &s->service;
+
+    if (rp_service_init(v) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    s->has_service = true;
+    v->limits = c->limits;
+    v->keep_alive = c->deadlines.keep_alive > 0;
+    v->keep_alive_requests = (uint32_t)c->keep_alive_requests;
+    v->counters = &s->worker->slot->counters;
+    rp_response_consts_init(&v->consts, c->date_header,
+                            c->server_header ? "rupy-serve" : NULL);
+    rp_buf_init(&s->extra, 0);
+    for (size_t i = 0; i < c->headers.n; i++)
+        rp_buf_addf(&s->extra, "%s\r\n", c->headers.v[i]);
+    v->consts.extra = (struct rp_str){s->extra.p, s->extra.n};
+    rp_response_consts_set_time(&v->consts, (int64_t)rp_clock_wall());
+    if (s->listeners->access_fd >= 0) {
+        v->access = rp_access_new(s->listeners->access_fd,
+                                  (enum rp_access_format)c->access_log_format);
+        if (!v->access) {
+            errno = ENOMEM;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
+          const struct rp_handler *root)
+{
+    struct serving *s = arg;
+    struct rp_server_config config = {
+        .deadlines = s->config->deadlines,
+        .max_connections = (unsigned)s->config->limit_connections,
+        .nodelay = true,
+    };
+
+    s->ev = ev;
+    if (make_service(s) < 0)
+        return -1;
+    s->service.router = router;
+    if (root)
+        s->service.root = *root;
+    s->server = rp_server_new(ev, &s->service, &config);
+    if (!s->server) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return 0;
+}
+
+static int
+on_turn(void *arg)
+{
+    struct serving *s = arg;
+    int more = rp_server_turn(s->server);
+
+    if (s->service.access)
+        rp_access_flush(s->service.access);
+    return more;
+}
+
+/* Watch without keeping the loop alive for it. */
+static void
+watch_signals(struct serving *s)
+{
+    static const int numbers[NSIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+    bool has_master = rp_worker_alive_fd(s->worker) >= 0;
+
+    for (int i = 0; i < NSIGNALS; i++) {
+        ev_signal_init(&s->signals[i], on_signal, numbers[i]);
+        s->signals[i].data = s;
+        /* A terminal sends INT and QUIT to everybody; under a master it is
+         * the master who decides what they mean. */
+        if ((i == 0 || !has_master) && s->door->take_signals)
+            ev_signal_start(s->ev, &s->signals[i]);
+    }
+    ev_signal_init(&s->reopen, on_reopen, SIGUSR1);
+    s->reopen.data = s;
+    if (s->door->take_signals && s->listeners->access_fd >= 0)
+        ev_signal_start(s->ev, &s->reopen);
+}
+
+static int
+on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
+{
+    struct serving *s = arg;
+    int fd = rp_worker_alive_fd(s->worker);
+
+    s->stopped = stopped;
+    s->stopped_arg = stopped_arg;
+    watch_signals(s);
+    ev_io_init(&s->master, on_master, fd, EV_READ);
+    s->master.data = s;
+    if (fd >= 0)
+        ev_io_start(s->ev, &s->master);
+    ev_timer_init(&s->tick, on_tick, TICK, TICK);
+    ev_timer_start(s->ev, &s->tick);
+    for (size_t i = 0; i < s->listeners->n; i++)
+        if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
+            return -1;
+    if (rp_worker_say_ready(s->worker) < 0)
+        stop(s, "the master is gone");
+    return 0;
+}
+
+static void
+on_detach(void *arg)
+{
+    struct serving *s = arg;
+
+    rp_server_free(s->server);
+    s->server = NULL;
+    for (int i = 0; i < NSIGNALS; i++)
+        ev_signal_stop(s->ev, &s->signals[i]);
+    ev_signal_stop(s->ev, &s->reopen);
+    ev_io_stop(s->ev, &s->master);
+    ev_timer_stop(s->ev, &s->tick);
+    ev_timer_stop(s->ev, &s->drain);
+    s->ev = NULL;
+}
+
+static bool
+on_may_report(void *arg)
+{
+    struct serving *s = arg;
+
+    return rp_worker_may_report_boot_failure(s->worker);
+}
+
+static const struct rp_py_worker_ops ops = {
+    .attach = on_attach,
+    .turn = on_turn,
+    .start = on_start,
+    .detach = on_detach,
+    .may_report = on_may_report,
+};
+
+/* ---- Life ---- */
+
+int
+rp_access_open(const struct rp_config *c)
+{
+    if (strcmp(c->access_log, "-") == 0)
+        return STDOUT_FILENO;
+    return open(c->access_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                0640);
+}
+
+static int
+start_interpreter(const struct serving *s)
+{
+    struct rp_interp_options o = {
+        .venv = s->config->venv,
+        .init_core = s->door->init_core,
+    };
+    char error[512];
+
+    if (rp_interp_init(&o, error, sizeof(error)) == 0)
+        return 0;
+    rp_log(RP_LOG_CRITICAL, "%s", error);
+    return -1;
+}
+
+int
+rp_worker_run(const struct rp_config *c, const struct rp_door *door,
+              const struct rp_listeners *l, struct rp_worker *w)
+{
+    struct serving s = {
+        .config = c, .door = door, .listeners = l, .worker = w};
+    struct rp_py_worker_config python = {
+        .app = c->app,
+        .factory = c->factory,
+        .app_dirs = c->app_dirs.v,
+        .napp_dirs = c->app_dirs.n,
+        .graceful_timeout = c->graceful_timeout,
+        .debug = c->debug,
+        .tick = (uint64_t *)&w->slot->tick_ns,
+    };
+    int status;
+
+    if (door->init_core && start_interpreter(&s) < 0)
+        return RP_EXIT_BOOT;
+    status = rp_py_worker_run(&python, door->app, &ops, &s);
+    if (s.server)
+        on_detach(&s);
+    if (s.has_service) {
+        rp_access_free(s.service.access);
+        rp_service_fini(&s.service);
+        rp_buf_fini(&s.extra);
+    }
+    if (door->init_core)
+        rp_interp_fini(false);
+    return status;
+}

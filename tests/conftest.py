@@ -1,0 +1,40 @@
+"""Fixtures: real servers that are stopped and checked in the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Tests are imported by path; what they share is found here.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import serving
+
+
+@pytest.fixture(scope="session")
+def rupy_bin() -> Path:
+    """The program under test: $RUPY_SERVE_BIN, or that of the last build."""
+    if not serving.BINARY.exists():
+        pytest.fail(f"{serving.BINARY} is not built: make")
+    return serving.BINARY
+
+
+@pytest.fixture
+def serve(rupy_bin: Path, tmp_path: Path) -> Iterator[serving.Servers]:
+    """serve(app, *options) starts a server; in the end all are stopped."""
+    servers = serving.Servers(tmp_path)
+    yield servers
+    servers.finish()
+
+
+@pytest.fixture(scope="module")
+def serve_module(
+    rupy_bin: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[serving.Servers]:
+    """The same for servers that all tests of a file share."""
+    servers = serving.Servers(tmp_path_factory.mktemp("serve"))
+    yield servers
+    servers.finish()
