@@ -110,15 +110,18 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
         began = self.time()
         try:
             handle._run()
+            took = self.time() - began
+            if took >= self.slow_callback_duration:
+                _log.warning(
+                    "Executing %s took %.3f seconds",
+                    base_events._format_handle(handle),
+                    took,
+                )
         finally:
             self._current_handle = None
-        took = self.time() - began
-        if took >= self.slow_callback_duration:
-            _log.warning(
-                "Executing %s took %.3f seconds",
-                base_events._format_handle(handle),
-                took,
-            )
+            # The traceback of an exception that a task keeps may keep this
+            # frame, and by the handle the task.
+            del handle
 
 
 async def _await(awaitable: Awaitable[_T]) -> _T:

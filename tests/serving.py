@@ -348,7 +348,7 @@ class Server:
     def wait_log(self, text: str, deadline: float = DEADLINE) -> None:
         wait_for(lambda: text in self.stderr, f"{text!r} in the log", deadline)
 
-    def signal(self, number: signal.Signals) -> None:
+    def tell(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def exit_status(self, deadline: float = DEADLINE) -> int:
@@ -364,7 +364,7 @@ class Server:
         for client in self.clients:
             client.close()
         if self.process.poll() is None:
-            self.signal(number)
+            self.tell(number)
         return self.exit_status()
 
     def kill(self) -> None:

@@ -114,8 +114,8 @@ out:
 }
 
 static PyType_Slot all_slots[] = {
-    {Py_tp_doc, "The weak references of a WeakSet of tasks, and the tasks "
-                "that the server drives."},
+    {Py_tp_doc, (void *)"The weak references of a WeakSet of tasks, and "
+                        "the tasks that the server drives."},
     {Py_tp_iter, all_iter},
     {0, NULL},
 };

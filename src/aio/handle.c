@@ -333,7 +333,7 @@ static PyMethodDef handle_methods[] = {
 };
 
 static PyGetSetDef handle_getset[] = {
-    {"__class__", handle_get_class, NULL, NULL, "Handle"},
+    {"__class__", handle_get_class, NULL, NULL, (void *)"Handle"},
     {"_cancelled", handle_get_cancelled, NULL, NULL, NULL},
     {"_callback", handle_get_callback, NULL, NULL, NULL},
     {"_args", handle_get_args, NULL, NULL, NULL},
@@ -375,7 +375,8 @@ static PyMethodDef timer_methods[] = {
 };
 
 static PyGetSetDef timer_getset[] = {
-    {"__class__", handle_get_class, NULL, NULL, "TimerHandle"},
+    {"__class__", handle_get_class, NULL, NULL,
+     (void *)"TimerHandle"},
     {"_cancelled", handle_get_cancelled, NULL, NULL, NULL},
     {"_callback", handle_get_callback, NULL, NULL, NULL},
     {"_args", handle_get_args, NULL, NULL, NULL},

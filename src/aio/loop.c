@@ -454,8 +454,9 @@ static PyMemberDef loop_members[] = {
 };
 
 static PyType_Slot loop_slots[] = {
-    {Py_tp_doc, "The C half of rupy.EventLoop: callbacks, timers, watched "
-                "files and the run itself, on a libev loop."},
+    {Py_tp_doc, (void *)"The C half of rupy.EventLoop: callbacks, "
+                        "timers, watched files and the run itself, on a "
+                        "libev loop."},
     {Py_tp_new, loop_new},
     {Py_tp_dealloc, loop_dealloc},
     {Py_tp_traverse, loop_traverse},

@@ -285,7 +285,8 @@ task_iter(PyObject *self)
 }
 
 static PyType_Slot task_slots[] = {
-    {Py_tp_doc, "The asyncio.Task of a handler that the server drives."},
+    {Py_tp_doc,
+     (void *)"The asyncio.Task of a handler that the server drives."},
     {Py_tp_dealloc, task_dealloc},
     {Py_tp_traverse, task_traverse},
     {Py_tp_clear, task_clear},

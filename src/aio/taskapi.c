@@ -37,7 +37,7 @@ rp_task_cancel(struct rp_task *t, PyObject *msg)
 static PyObject *
 task_cancel(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"msg", NULL};
+    static char *names[] = {(char *)"msg", NULL};
     PyObject *msg = NULL;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:cancel", names, &msg))
@@ -109,7 +109,7 @@ task_get_context(PyObject *self, PyObject *unused)
 static PyObject *
 task_get_stack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"limit", NULL};
+    static char *names[] = {(char *)"limit", NULL};
     PyObject *limit = Py_None;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:get_stack", names,
@@ -122,7 +122,7 @@ task_get_stack(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *
 task_print_stack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"limit", "file", NULL};
+    static char *names[] = {(char *)"limit", (char *)"file", NULL};
     PyObject *limit = Py_None, *file = Py_None;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OO:print_stack", names,

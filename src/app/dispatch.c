@@ -31,6 +31,9 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
      * neither (RFC 9110 9.3.6, 9.3.8). */
     if (r->method == RP_METHOD_CONNECT || r->method == RP_METHOD_TRACE)
         return 501;
+    /* About the server, not about a resource of it (RFC 9110 9.3.7). */
+    if (r->method == RP_METHOD_OPTIONS && rp_str_eq(r->path, RP_STR("*")))
+        return 204;
     if (!v->router) {
         x->handler = &v->root;
         return 0;

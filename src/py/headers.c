@@ -95,7 +95,8 @@ headers_get(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (nargs < 1 || nargs > 2)
         return PyErr_Format(PyExc_TypeError,
                             "get() takes a name and a default, not %zd "
-                            "arguments", nargs);
+                            "arguments",
+                            nargs);
     i = find(self, args[0]);
     if (i >= 0)
         return rp_headers_object_value(of(self), (size_t)i);
@@ -130,9 +131,9 @@ headers_getlist(PyObject *self, PyObject *name)
 
 /* A list with what `make` gives for each line. */
 static PyObject *
-collect(PyObject *self, PyObject *(*make)(struct rp_py_state *st,
-                                          const struct headers_object *h,
-                                          size_t i))
+collect(PyObject *self,
+        PyObject *(*make)(struct rp_py_state *st,
+                          const struct headers_object *h, size_t i))
 {
     struct rp_py_state *st = rp_py_state_of_type(Py_TYPE(self));
     PyObject *list, *item;
@@ -178,8 +179,7 @@ make_item(struct rp_py_state *st, const struct headers_object *h, size_t i)
 {
     PyObject *name = rp_headers_object_name(st, h, i);
 
-    return make_pair(name,
-                     name == NULL ? NULL : rp_headers_object_value(h, i));
+    return make_pair(name, name == NULL ? NULL : rp_headers_object_value(h, i));
 }
 
 static PyObject *
@@ -192,10 +192,10 @@ make_raw(struct rp_py_state *st, const struct headers_object *h, size_t i)
     (void)st;
     f = rp_headers_object_fields(h, &n)[i];
     name = PyBytes_FromStringAndSize(f.name.p, (Py_ssize_t)f.name.n);
-    return make_pair(name, name == NULL ? NULL
-                                        : PyBytes_FromStringAndSize(
-                                              f.value.p,
-                                              (Py_ssize_t)f.value.n));
+    return make_pair(name, name == NULL
+                               ? NULL
+                               : PyBytes_FromStringAndSize(
+                                     f.value.p, (Py_ssize_t)f.value.n));
 }
 
 static PyObject *
@@ -295,15 +295,16 @@ headers_compare(PyObject *self, PyObject *other, int op)
     return PyBool_FromLong(are_equal(of(self), of(other)) == (op == Py_EQ));
 }
 
-PyDoc_STRVAR(headers_doc,
-"Headers(items=None)\n--\n\n"
-"Field lines in order, names in any case: a mapping in which a name may\n"
-"come more than once (RFC 9110 5).  items is a mapping or an iterable of\n"
-"pairs of str.\n\n"
-"[] and get() give the first value of a name, getlist() all; keys(),\n"
-"values(), items(), iteration and len() go over all lines.\n\n"
-"Raises ValueError for a name that is no token and a value with control\n"
-"characters or characters beyond latin-1.");
+PyDoc_STRVAR(
+    headers_doc,
+    "Headers(items=None)\n--\n\n"
+    "Field lines in order, names in any case: a mapping in which a name may\n"
+    "come more than once (RFC 9110 5).  items is a mapping or an iterable of\n"
+    "pairs of str.\n\n"
+    "[] and get() give the first value of a name, getlist() all; keys(),\n"
+    "values(), items(), iteration and len() go over all lines.\n\n"
+    "Raises ValueError for a name that is no token and a value with control\n"
+    "characters or characters beyond latin-1.");
 
 static PyMethodDef headers_methods[] = {
     {"get", (PyCFunction)(void (*)(void))headers_get, METH_FASTCALL,

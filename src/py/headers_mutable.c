@@ -155,12 +155,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(doc,
-"MutableHeaders(items=None)\n--\n\n"
-"Headers that can be changed: those of a Response.\n\n"
-"[name] = value replaces all lines of that name, add() adds one, del takes\n"
-"all out.  Content-Length, Transfer-Encoding, Connection and Date belong to\n"
-"the server: they may be set here, and are left out of what is sent.");
+PyDoc_STRVAR(
+    doc,
+    "MutableHeaders(items=None)\n--\n\n"
+    "Headers that can be changed: those of a Response.\n\n"
+    "[name] = value replaces all lines of that name, add() adds one, del takes\n"
+    "all out.  Content-Length, Transfer-Encoding, Connection and Date belong to\n"
+    "the server: they may be set here, and are left out of what is sent.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},
@@ -172,8 +173,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "rupy._core.MutableHeaders",
     .basicsize = sizeof(struct headers_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_MAPPING,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_MAPPING,
     .slots = slots,
 };
 

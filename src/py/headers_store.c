@@ -42,8 +42,7 @@ rp_str_of_field_name(struct rp_py_state *st, struct rp_str s)
     hash = (unsigned)s.n * 31 + ((unsigned char)s.p[0] | 0x20u) * 7 +
            (unsigned char)s.p[s.n - 1];
     slot = &st->field_names[hash & (RP_PY_FIELD_NAMES - 1)];
-    if (*slot != NULL && rp_latin1_of_str(*slot, &known) &&
-        rp_str_eq(known, s))
+    if (*slot != NULL && rp_latin1_of_str(*slot, &known) && rp_str_eq(known, s))
         return Py_NewRef(*slot);
     name = rp_str_of_latin1(s);
     if (name != NULL && s.n <= 64)
@@ -168,8 +167,10 @@ check(PyObject *name, PyObject *value)
         return -1;
     }
     if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "header %U: value must be str, not "
-                     "%.100s", name, Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError,
+                     "header %U: value must be str, not "
+                     "%.100s",
+                     name, Py_TYPE(value)->tp_name);
         return -1;
     }
     if (!rp_latin1_of_str(value, &s)) {
@@ -188,8 +189,7 @@ check(PyObject *name, PyObject *value)
 }
 
 int
-rp_headers_object_add(struct headers_object *h, PyObject *name,
-                      PyObject *value)
+rp_headers_object_add(struct headers_object *h, PyObject *name, PyObject *value)
 {
     if (check(name, value) < 0 || reserve(h) < 0)
         return -1;
@@ -240,8 +240,7 @@ rp_headers_object_del(struct headers_object *h, struct rp_str name)
 }
 
 int
-rp_headers_object_set(struct headers_object *h, PyObject *name,
-                      PyObject *value)
+rp_headers_object_set(struct headers_object *h, PyObject *name, PyObject *value)
 {
     struct rp_str slice;
     PyObject *old_name, *old_value;
@@ -335,7 +334,7 @@ rp_headers_object_extend(struct headers_object *h, PyObject *from)
 {
     struct rp_py_state *st;
     PyObject *items;
-    int rc;
+    int rc, is_mapping;
 
     if (from == Py_None)
         return 0;
@@ -344,9 +343,10 @@ rp_headers_object_extend(struct headers_object *h, PyObject *from)
     st = rp_py_state_of_type(Py_TYPE(h));
     if (st != NULL && PyObject_TypeCheck(from, st->headers_type))
         return extend_headers(h, (struct headers_object *)from, st);
-    if (!PyObject_HasAttrString(from, "keys"))
-        return extend_pairs(h, from);
-    items = PyMapping_Items(from);
+    is_mapping = rp_py_has_attr(from, "keys");
+    if (is_mapping < 0)
+        return -1;
+    items = is_mapping ? PyMapping_Items(from) : Py_NewRef(from);
     if (items == NULL)
         return -1;
     rc = extend_pairs(h, items);

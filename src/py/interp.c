@@ -14,7 +14,8 @@
 
 #define STRING(x) #x
 #define AS_STRING(x) STRING(x)
-#define SHORT_VERSION AS_STRING(PY_MAJOR_VERSION) "." AS_STRING(PY_MINOR_VERSION)
+#define SHORT_VERSION                                                          \
+    AS_STRING(PY_MAJOR_VERSION) "." AS_STRING(PY_MINOR_VERSION)
 
 static int __attribute__((format(printf, 3, 4)))
 fail(char *error, size_t n, const char *fmt, ...)
@@ -36,8 +37,7 @@ fail_exception(char *error, size_t n, const char *what)
     const char *p = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
 
     fail(error, n, "%s: %s: %s", what,
-         e != NULL ? Py_TYPE(e)->tp_name : "no exception",
-         p != NULL ? p : "?");
+         e != NULL ? Py_TYPE(e)->tp_name : "no exception", p != NULL ? p : "?");
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(e);
@@ -93,8 +93,7 @@ check_venv(const char *venv, char *error, size_t n)
                     "; make one with python" SHORT_VERSION " -m venv",
                     venv, version);
     if (!exists(venv, "bin/python"))
-        return fail(error, n, "virtual environment %s has no bin/python",
-                    venv);
+        return fail(error, n, "virtual environment %s has no bin/python", venv);
     return 0;
 }
 
@@ -129,8 +128,8 @@ configure(PyConfig *config, const char *venv)
 static bool
 find_package(const char *program, char *out, size_t n)
 {
-    static const char *const places[] = {"../lib/rupy-serve",
-                                         "lib/rupy-serve", ".."};
+    static const char *const places[] = {"../lib/rupy-serve", "lib/rupy-serve",
+                                         ".."};
     char exe[PATH_MAX], path[PATH_MAX + 32];
 
     if (realpath(program != NULL ? program : "/proc/self/exe", exe) == NULL)
@@ -141,8 +140,8 @@ find_package(const char *program, char *out, size_t n)
     *slash = '\0';
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", exe, places[i]);
-        char *real = exists(path, "rupy/__init__.py") ? realpath(path, NULL)
-                                                      : NULL;
+        char *real =
+            exists(path, "rupy/__init__.py") ? realpath(path, NULL) : NULL;
         if (real == NULL)
             continue;
         snprintf(out, n, "%s", real);
@@ -288,6 +287,46 @@ rp_interp_fini(bool finalize)
     call_quietly("atexit", "_run_exitfuncs");
     flush_stream("stdout");
     flush_stream("stderr");
+}
+
+/* New: [(b"KEY", b"VALUE"), ...], or NULL. */
+static PyObject *
+list_environ(void)
+{
+    PyObject *list = PyList_New(0);
+
+    for (char **e = environ; list != NULL && *e != NULL; e++) {
+        const char *equals = strchr(*e, '=');
+        if (equals == NULL || equals == *e)
+            continue;
+        PyObject *pair =
+            Py_BuildValue("y#y", *e, (Py_ssize_t)(equals - *e), equals + 1);
+        if (pair == NULL || PyList_Append(list, pair) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+int
+rp_interp_sync_environ(void)
+{
+    /* A list first: setting os.environb moves environ. */
+    PyObject *list = list_environ();
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *map = os != NULL ? PyObject_GetAttrString(os, "environb") : NULL;
+    PyObject *result = NULL;
+
+    if (list != NULL && map != NULL)
+        result = PyObject_CallMethod(map, "update", "O", list);
+    if (result == NULL)
+        PyErr_Print();
+    int r = result != NULL ? 0 : -1;
+    Py_XDECREF(result);
+    Py_XDECREF(map);
+    Py_XDECREF(os);
+    Py_XDECREF(list);
+    return r;
 }
 
 bool

@@ -273,8 +273,10 @@ encode_by_library(struct rp_py_state *st, PyObject *v)
     PyObject *bytes = PyObject_CallOneArg(st->json_dumps, v);
 
     if (bytes != NULL && !PyBytes_CheckExact(bytes)) {
-        PyErr_Format(PyExc_TypeError, "the JSON encoder returned %.100s, not "
-                     "bytes", Py_TYPE(bytes)->tp_name);
+        PyErr_Format(PyExc_TypeError,
+                     "the JSON encoder returned %.100s, not "
+                     "bytes",
+                     Py_TYPE(bytes)->tp_name);
         Py_CLEAR(bytes);
     }
     return bytes;

@@ -6,7 +6,7 @@
 
 struct multidict_object {
     PyObject_HEAD
-    PyObject **v; /* name, value, name, value ... */
+    PyObject **v;  /* name, value, name, value ... */
     size_t n, cap; /* pairs */
 };
 
@@ -112,9 +112,9 @@ add_pair(PyObject *self, PyObject *item)
     else if (!PyUnicode_Check(PySequence_Fast_GET_ITEM(pair, 0)))
         PyErr_SetString(PyExc_TypeError, "names must be str");
     else
-        rc = rp_multidict_add(self,
-                              Py_NewRef(PySequence_Fast_GET_ITEM(pair, 0)),
-                              Py_NewRef(PySequence_Fast_GET_ITEM(pair, 1)));
+        rc =
+            rp_multidict_add(self, Py_NewRef(PySequence_Fast_GET_ITEM(pair, 0)),
+                             Py_NewRef(PySequence_Fast_GET_ITEM(pair, 1)));
     Py_DECREF(pair);
     return rc;
 }
@@ -123,12 +123,14 @@ static int
 extend(PyObject *self, PyObject *from)
 {
     PyObject *pairs = NULL, *it = NULL, *item = NULL;
-    int rc = -1;
+    int rc = -1, is_mapping;
 
     if (from == Py_None)
         return 0;
-    pairs = PyObject_HasAttrString(from, "keys") ? PyMapping_Items(from)
-                                                 : Py_NewRef(from);
+    is_mapping = rp_py_has_attr(from, "keys");
+    if (is_mapping < 0)
+        return -1;
+    pairs = is_mapping ? PyMapping_Items(from) : Py_NewRef(from);
     if (pairs == NULL)
         goto out;
     it = PyObject_GetIter(pairs);
@@ -208,7 +210,8 @@ multidict_get(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (nargs < 1 || nargs > 2)
         return PyErr_Format(PyExc_TypeError,
                             "get() takes a name and a default, not %zd "
-                            "arguments", nargs);
+                            "arguments",
+                            nargs);
     value = find(self, args[0]);
     if (value == NULL)
         value = nargs == 2 ? args[1] : Py_None;
@@ -353,12 +356,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(doc,
-"MultiDict(items=None)\n--\n\n"
-"Pairs in order, not changed by anybody: a mapping in which a name may come\n"
-"more than once.  items is a mapping or an iterable of pairs.\n\n"
-"[] and get() give the first value of a name, getlist() all; keys(),\n"
-"values(), items(), iteration and len() go over all pairs.");
+PyDoc_STRVAR(
+    doc,
+    "MultiDict(items=None)\n--\n\n"
+    "Pairs in order, not changed by anybody: a mapping in which a name may come\n"
+    "more than once.  items is a mapping or an iterable of pairs.\n\n"
+    "[] and get() give the first value of a name, getlist() all; keys(),\n"
+    "values(), items(), iteration and len() go over all pairs.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},

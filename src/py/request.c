@@ -239,8 +239,8 @@ request_repr(PyObject *self)
     PyObject *method, *path;
 
     method = rp_request_object_get(of(self), REQUEST_METHOD);
-    path = method == NULL ? NULL
-                          : rp_request_object_get(of(self), REQUEST_PATH);
+    path =
+        method == NULL ? NULL : rp_request_object_get(of(self), REQUEST_PATH);
     if (path == NULL)
         return NULL;
     return PyUnicode_FromFormat("<Request %U %R>", method, path);
@@ -264,7 +264,7 @@ static PyGetSetDef getset[] = {
      (void *)(uintptr_t)REQUEST_##NAME},
     RP_REQUEST_FIELDS(X)
 #undef X
-    {NULL, NULL, NULL, NULL, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {
@@ -273,9 +273,10 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-PyDoc_STRVAR(doc,
-"What a client asked for.  Read-only; every attribute is made at its first\n"
-"use and then kept.  It may be kept after the answer was sent.");
+PyDoc_STRVAR(
+    doc,
+    "What a client asked for.  Read-only; every attribute is made at its first\n"
+    "use and then kept.  It may be kept after the answer was sent.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},

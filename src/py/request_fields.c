@@ -202,8 +202,8 @@ route_str(const struct request_object *r)
 
     if (route == NULL)
         Py_RETURN_NONE;
-    return PyUnicode_DecodeUTF8(route->pattern.p,
-                                (Py_ssize_t)route->pattern.n, "replace");
+    return PyUnicode_DecodeUTF8(route->pattern.p, (Py_ssize_t)route->pattern.n,
+                                "replace");
 }
 
 /* A value that does not convert has been answered by 404 before anybody can

@@ -108,8 +108,8 @@ params_dict(struct rp_py_state *st, const struct rp_pattern *pattern,
     dict = PyDict_New();
     for (i = 0; dict != NULL && i < match->nparams && i < pattern->nparams;
          i++) {
-        name = PyUnicode_FromStringAndSize(pattern->params[i].name.p,
-                                           (Py_ssize_t)pattern->params[i].name.n);
+        name = PyUnicode_FromStringAndSize(
+            pattern->params[i].name.p, (Py_ssize_t)pattern->params[i].name.n);
         value = name == NULL ? NULL
                              : rp_param_convert(st, pattern->params[i].conv,
                                                 match->params[i]);

@@ -6,15 +6,18 @@
  * only when it stands here.  Without the codecs that are no charsets, or whose
  * time is not linear (punycode, idna). */
 static const char *const charsets[] = {
-    "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1",
-    "iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-5", "iso-8859-6",
-    "iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-10", "iso-8859-11",
-    "iso-8859-13", "iso-8859-14", "iso-8859-15", "iso-8859-16",
-    "windows-1250", "windows-1251", "windows-1252", "windows-1253",
-    "windows-1254", "windows-1255", "windows-1256", "windows-1257",
-    "windows-1258", "koi8-r", "koi8-u", "macintosh", "tis-620", "utf-16",
-    "utf-16le", "utf-16be", "utf-32", "utf-32le", "utf-32be", "shift_jis",
-    "euc-jp", "iso-2022-jp", "euc-kr", "gb2312", "gbk", "gb18030", "big5",
+    "utf-8",        "utf8",         "us-ascii",     "ascii",
+    "iso-8859-1",   "latin-1",      "latin1",       "iso-8859-2",
+    "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",
+    "iso-8859-7",   "iso-8859-8",   "iso-8859-9",   "iso-8859-10",
+    "iso-8859-11",  "iso-8859-13",  "iso-8859-14",  "iso-8859-15",
+    "iso-8859-16",  "windows-1250", "windows-1251", "windows-1252",
+    "windows-1253", "windows-1254", "windows-1255", "windows-1256",
+    "windows-1257", "windows-1258", "koi8-r",       "koi8-u",
+    "macintosh",    "tis-620",      "utf-16",       "utf-16le",
+    "utf-16be",     "utf-32",       "utf-32le",     "utf-32be",
+    "shift_jis",    "euc-jp",       "iso-2022-jp",  "euc-kr",
+    "gb2312",       "gbk",          "gb18030",      "big5",
     "big5-hkscs",
 };
 
@@ -67,8 +70,8 @@ charset_of(const struct rp_request *r)
     if (charset.p == NULL)
         return charsets[0];
     for (i = 0; i < Py_ARRAY_LENGTH(charsets); i++)
-        if (rp_str_ieq(charset, (struct rp_str){charsets[i],
-                                                strlen(charsets[i])}))
+        if (rp_str_ieq(charset,
+                       (struct rp_str){charsets[i], strlen(charsets[i])}))
             return charsets[i];
     return NULL;
 }

@@ -87,13 +87,13 @@ convert(struct rp_py_state *st, PyObject *content, PyObject **out,
         *out = PyBytes_FromObject(content);
         /* A bytes subclass may give itself. */
         if (*out != NULL && !PyBytes_CheckExact(*out))
-            Py_SETREF(*out, PyBytes_FromStringAndSize(
-                                PyBytes_AS_STRING(*out),
-                                PyBytes_GET_SIZE(*out)));
+            Py_SETREF(*out, PyBytes_FromStringAndSize(PyBytes_AS_STRING(*out),
+                                                      PyBytes_GET_SIZE(*out)));
     } else {
         PyErr_Format(PyExc_TypeError,
                      "content must be str, bytes, dict, list or None, not "
-                     "%.100s", Py_TYPE(content)->tp_name);
+                     "%.100s",
+                     Py_TYPE(content)->tp_name);
     }
     return *out == NULL ? -1 : 0;
 }
@@ -227,7 +227,8 @@ response_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf,
         if (v[at] != NULL)
             return PyErr_Format(PyExc_TypeError,
                                 "Response() got multiple values for argument "
-                                "'%U'", PyTuple_GET_ITEM(kwnames, i));
+                                "'%U'",
+                                PyTuple_GET_ITEM(kwnames, i));
         v[at] = args[n + i];
     }
     self = alloc((PyTypeObject *)type);
@@ -263,9 +264,8 @@ rp_response_object_new(struct rp_py_state *st, PyObject *content, int status,
 {
     PyObject *self = alloc(st->response_type);
 
-    if (self != NULL &&
-        (set_status(of(self), status) < 0 ||
-         init(st, of(self), content, NULL, headers, NULL) < 0))
+    if (self != NULL && (set_status(of(self), status) < 0 ||
+                         init(st, of(self), content, NULL, headers, NULL) < 0))
         Py_CLEAR(self);
     return self;
 }
@@ -394,24 +394,29 @@ response_repr(PyObject *self)
 
 #define KEYWORDS(f) (PyCFunction)(void (*)(void))(f)
 
+PyDoc_STRVAR(set_cookie_doc,
+             "set_cookie(name, value='', *, max_age=None, expires=None,\n"
+             "path='/', domain=None, secure=False, httponly=False,\n"
+             "samesite=None, partitioned=False)\n--\n\n"
+             "Add a Set-Cookie line (RFC 6265 4.1).  max_age is in seconds;\n"
+             "expires is a datetime (UTC if naive), seconds since 1970, or\n"
+             "a date as in RFC 9110 5.6.7; samesite is 'lax', 'strict' or\n"
+             "'none'.\n\n"
+             "Raises ValueError for a name that is no token, for characters\n"
+             "that may not stand in a value, path or domain, and for\n"
+             "samesite='none' or partitioned without secure, which browsers\n"
+             "refuse.");
+
+PyDoc_STRVAR(delete_cookie_doc,
+             "delete_cookie(name, *, path='/', domain=None)\n--\n\n"
+             "Have the client forget a cookie that was set with this path\n"
+             "and domain.");
+
 static PyMethodDef methods[] = {
     {"set_cookie", KEYWORDS(rp_response_set_cookie),
-     METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR(
-"set_cookie(name, value='', *, max_age=None, expires=None, path='/', "
-"domain=None, secure=False, httponly=False, samesite=None, "
-"partitioned=False)\n--\n\n"
-"Add a Set-Cookie line (RFC 6265 4.1).  max_age is in seconds; expires is a\n"
-"datetime (UTC if naive), seconds since 1970, or a date as in RFC 9110 5.6.7;\n"
-"samesite is 'lax', 'strict' or 'none'.\n\n"
-"Raises ValueError for a name that is no token, for characters that may not\n"
-"stand in a value, path or domain, and for samesite='none' or partitioned\n"
-"without secure, which browsers refuse.")},
+     METH_VARARGS | METH_KEYWORDS, set_cookie_doc},
     {"delete_cookie", KEYWORDS(rp_response_delete_cookie),
-     METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR(
-"delete_cookie(name, *, path='/', domain=None)\n--\n\n"
-"Have the client forget a cookie that was set with this path and domain.")},
+     METH_VARARGS | METH_KEYWORDS, delete_cookie_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -424,7 +429,8 @@ static PyGetSetDef getset[] = {
      PyDoc_STR("The Content-Type, or None."), NULL},
     {"body", get_body, put_body,
      PyDoc_STR("The content, bytes.  May be set to all that content may be;\n"
-               "the content type stays."), NULL},
+               "the content type stays."),
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -435,16 +441,18 @@ static PyMemberDef members[] = {
 };
 
 PyDoc_STRVAR(doc,
-"Response(content=b'', status=200, headers=None, content_type=None)\n--\n\n"
-"An answer.  content is str (sent as UTF-8, 'text/plain; charset=utf-8'),\n"
-"bytes, bytearray or memoryview ('application/octet-stream'), dict or list\n"
-"(JSON), or None; nothing and b'' have no content type.  headers is a mapping\n"
-"or an iterable of pairs; content_type wins over one among them, that one over\n"
-"the content's own.\n\n"
-"Content-Length, Transfer-Encoding, Connection and Date belong to the server:\n"
-"such headers are left out of what is sent.\n\n"
-"Raises ValueError for a status that is not 200 to 599 and for headers that\n"
-"may not be sent, TypeError for other content.");
+             "Response(content=b'', status=200, headers=None,\n"
+             "content_type=None)\n--\n\n"
+             "An answer.  content is str (sent as UTF-8, 'text/plain;\n"
+             "charset=utf-8'), bytes, bytearray or memoryview\n"
+             "('application/octet-stream'), dict or list (JSON), or None;\n"
+             "None and b'' have no content type.  headers is a mapping or\n"
+             "an iterable of pairs; content_type wins over one among them,\n"
+             "that one over the content's own.\n\n"
+             "Content-Length, Transfer-Encoding, Connection and Date belong\n"
+             "to the server: such headers are left out of what is sent.\n\n"
+             "Raises ValueError for a status that is not 200 to 599 and for\n"
+             "headers that may not be sent, TypeError for other content.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},
@@ -461,8 +469,8 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "rupy._core.Response",
     .basicsize = sizeof(struct response_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
 

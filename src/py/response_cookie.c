@@ -7,6 +7,8 @@
 
 enum { MAX_COOKIE = 8192 }; /* browsers refuse more than 4096 */
 
+#define LAST_SECOND 253402300799LL /* the end of the year 9999 */
+
 struct cookie {
     PyObject *name, *value;
     PyObject *max_age, *expires; /* Py_None: not given */
@@ -23,7 +25,7 @@ add_text(struct rp_buf *b, struct rp_str s)
     return -1;
 }
 
-/* "; Name=value"; value is checked by `is_valid`. */
+/* "; Name=value", nothing for None. */
 static int
 add_attr(struct rp_buf *b, const char *name, PyObject *value)
 {
@@ -37,8 +39,8 @@ add_attr(struct rp_buf *b, const char *name, PyObject *value)
         return -1;
     }
     if (!rp_latin1_of_str(value, &s) || !rp_is_cookie_attr(s)) {
-        PyErr_Format(PyExc_ValueError, "%s %R may not stand in a cookie",
-                     name, value);
+        PyErr_Format(PyExc_ValueError, "%s %R may not stand in a cookie", name,
+                     value);
         return -1;
     }
     if (add_text(b, RP_STR("; ")) < 0 ||
@@ -61,7 +63,8 @@ add_name_value(struct rp_buf *b, const struct cookie *c)
     if (!rp_latin1_of_str(c->value, &value) || !rp_is_cookie_value(value)) {
         PyErr_Format(PyExc_ValueError,
                      "cookie %U: value %R has characters that must be encoded "
-                     "(urllib.parse.quote)", c->name, c->value);
+                     "(urllib.parse.quote)",
+                     c->name, c->value);
         return -1;
     }
     if (add_text(b, name) < 0 || add_text(b, RP_STR("=")) < 0)
@@ -97,6 +100,8 @@ static int
 expires_seconds(PyObject *expires, long long *out)
 {
     struct rp_str s;
+    int is_datetime;
+    double d;
 
     if (PyUnicode_Check(expires)) {
         *out = rp_latin1_of_str(expires, &s) ? rp_date_parse(s) : -1;
@@ -109,18 +114,26 @@ expires_seconds(PyObject *expires, long long *out)
         *out = PyLong_AsLongLong(expires);
         return *out == -1 && PyErr_Occurred() ? -1 : 0;
     }
-    if (PyObject_HasAttrString(expires, "utctimetuple"))
+    if (PyFloat_Check(expires)) {
+        d = PyFloat_AS_DOUBLE(expires);
+        *out = d >= 0 && d <= LAST_SECOND ? (long long)d : -1;
+        return 0;
+    }
+    is_datetime = rp_py_has_attr(expires, "utctimetuple");
+    if (is_datetime > 0)
         return seconds_of_datetime(expires, out);
-    PyErr_Format(PyExc_TypeError,
-                 "expires must be datetime, int, str or None, not %.100s",
-                 Py_TYPE(expires)->tp_name);
+    if (is_datetime < 0)
+        return -1;
+    PyErr_Format(
+        PyExc_TypeError,
+        "expires must be datetime, int, float, str or None, not %.100s",
+        Py_TYPE(expires)->tp_name);
     return -1;
 }
 
 static int
 add_expires(struct rp_buf *b, PyObject *expires)
 {
-    const long long last = 253402300799; /* the end of the year 9999 */
     char date[RP_DATE_SIZE];
     long long seconds;
 
@@ -128,7 +141,7 @@ add_expires(struct rp_buf *b, PyObject *expires)
         return 0;
     if (expires_seconds(expires, &seconds) < 0)
         return -1;
-    if (seconds < 0 || seconds > last) {
+    if (seconds < 0 || seconds > LAST_SECOND) {
         PyErr_Format(PyExc_ValueError, "expires %R is not 1970 to 9999",
                      expires);
         return -1;
@@ -149,8 +162,10 @@ add_max_age(struct rp_buf *b, PyObject *max_age)
     if (max_age == Py_None)
         return 0;
     if (!PyLong_Check(max_age)) {
-        PyErr_Format(PyExc_TypeError, "max_age must be int or None, not "
-                     "%.100s", Py_TYPE(max_age)->tp_name);
+        PyErr_Format(PyExc_TypeError,
+                     "max_age must be int or None, not "
+                     "%.100s",
+                     Py_TYPE(max_age)->tp_name);
         return -1;
     }
     seconds = PyLong_AsLongLong(max_age);
@@ -228,11 +243,13 @@ out:
 PyObject *
 rp_response_set_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "value", "max_age", "expires", "path",
-                            "domain", "secure", "httponly", "samesite",
-                            "partitioned", NULL};
-    struct cookie c = {.max_age = Py_None, .expires = Py_None,
-                       .domain = Py_None, .samesite = Py_None};
+    static char *names[] = {"name",     "value",       "max_age", "expires",
+                            "path",     "domain",      "secure",  "httponly",
+                            "samesite", "partitioned", NULL};
+    struct cookie c = {.max_age = Py_None,
+                       .expires = Py_None,
+                       .domain = Py_None,
+                       .samesite = Py_None};
     PyObject *result = NULL, *empty = NULL, *root = NULL;
 
     empty = PyUnicode_FromStringAndSize(NULL, 0);
@@ -241,10 +258,10 @@ rp_response_set_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
         goto out;
     c.value = empty;
     c.path = root;
-    if (PyArg_ParseTupleAndKeywords(
-            args, kwargs, "U|U$OOOOppOp:set_cookie", names, &c.name, &c.value,
-            &c.max_age, &c.expires, &c.path, &c.domain, &c.secure, &c.httponly,
-            &c.samesite, &c.partitioned))
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "U|U$OOOOppOp:set_cookie",
+                                    names, &c.name, &c.value, &c.max_age,
+                                    &c.expires, &c.path, &c.domain, &c.secure,
+                                    &c.httponly, &c.samesite, &c.partitioned))
         result = add_cookie(self, &c);
 out:
     Py_XDECREF(root);
@@ -278,8 +295,8 @@ rp_response_delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
     c.value = empty;
     c.path = root;
     c.max_age = c.expires = zero;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:delete_cookie",
-                                     names, &c.name, &c.path, &c.domain))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:delete_cookie", names,
+                                     &c.name, &c.path, &c.domain))
         goto out;
     c.secure = needs_secure(c.name);
     result = add_cookie(self, &c);

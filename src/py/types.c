@@ -53,8 +53,7 @@ rp_py_types_exec(PyObject *module, struct rp_py_state *st)
     if (intern(&st->text_plain, "text/plain; charset=utf-8") < 0 ||
         intern(&st->octet_stream, "application/octet-stream") < 0 ||
         intern(&st->application_json, "application/json") < 0 ||
-        intern(&st->http, "http") < 0 ||
-        intern(&st->http_1_0, "1.0") < 0 ||
+        intern(&st->http, "http") < 0 || intern(&st->http_1_0, "1.0") < 0 ||
         intern(&st->http_1_1, "1.1") < 0 || intern_methods(st) < 0)
         return -1;
     return add_types(module, st);

@@ -140,7 +140,8 @@ find_row(const struct entry *e, struct rp_str method)
     return NULL;
 }
 
-/* The row that answers method: HEAD may be left to GET (RFC 9110 9.3.2). */
+/* The row that answers method: HEAD may be left to GET (RFC 9110 9.3.2), and
+ * any to "*". */
 static const struct row *
 answering_row(const struct entry *e, struct rp_str method)
 {
@@ -148,7 +149,7 @@ answering_row(const struct entry *e, struct rp_str method)
 
     if (!row && rp_str_eq(method, RP_STR("HEAD")))
         row = find_row(e, RP_STR("GET"));
-    return row;
+    return row ? row : find_row(e, RP_STR("*"));
 }
 
 static int
@@ -311,10 +312,16 @@ is_contested(const struct rp_router *r, unsigned i, struct rp_str method,
              unsigned order)
 {
     while (++i < r->npatterns) {
-        const struct row *row = answering_row(r->patterns[i], method);
+        const struct entry *e = r->patterns[i];
+        const struct row *row = answering_row(e, method);
 
         if (row && row->order < order)
             return true;
+        if (!rp_str_eq(method, RP_STR("*")))
+            continue;
+        for (unsigned j = 0; j < e->nrows; j++)
+            if (e->rows[j].order < order)
+                return true;
     }
     return false;
 }

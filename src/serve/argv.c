@@ -42,8 +42,9 @@ act_print(struct rp_config *c, struct words *w, const struct rp_str *value)
     if (value != NULL && rp_str_eq(*value, RP_STR("json")))
         c->action = RP_ACTION_PRINT_JSON;
     else if (value != NULL && !rp_str_eq(*value, RP_STR("toml")))
-        return rp_config_fail(c, "--print-config: '%.*s' is none of: toml "
-                                 "json",
+        return rp_config_fail(c,
+                              "--print-config: '%.*s' is none of: toml "
+                              "json",
                               RP_STR_ARG(*value));
     if (value == NULL && word != NULL) {
         bool is_json = strcmp(word, "json") == 0;
@@ -132,8 +133,9 @@ unknown(struct rp_config *c, struct rp_str name)
     if (near == NULL && is_negative && (near = rp_option_suggest(rest)) != NULL)
         no = "no-";
     if (near != NULL)
-        return rp_config_fail(c, "there is no option --%.*s; did you mean "
-                                 "--%s%s?",
+        return rp_config_fail(c,
+                              "there is no option --%.*s; did you mean "
+                              "--%s%s?",
                               RP_STR_ARG(name), no, near);
     return rp_config_fail(c, "there is no option --%.*s; --help lists all",
                           RP_STR_ARG(name));
@@ -183,8 +185,9 @@ take_app(struct rp_config *c, const char *word, enum rp_source source)
     const struct rp_option *o = rp_option_find(RP_STR("app"));
 
     if (c->sources[rp_option_index(o)] == source)
-        return rp_config_fail(c, "'%s' is one application too many, after "
-                                 "'%s'",
+        return rp_config_fail(c,
+                              "'%s' is one application too many, after "
+                              "'%s'",
                               word, c->app);
     return rp_config_set_option(c, o, as_str(word), source, "APP");
 }
@@ -317,8 +320,9 @@ from_variable(struct rp_config *c, struct rp_str name, const char *value)
         return rp_config_fail(c, "there is no variable RUPY_SERVE_%.*s",
                               RP_STR_ARG(name));
     rp_option_env_name(rp_option_find(as_str(near)), env, sizeof(env));
-    return rp_config_fail(c, "there is no variable RUPY_SERVE_%.*s; did you "
-                             "mean %s?",
+    return rp_config_fail(c,
+                          "there is no variable RUPY_SERVE_%.*s; did you "
+                          "mean %s?",
                           RP_STR_ARG(name), env);
 }
 

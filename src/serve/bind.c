@@ -45,8 +45,11 @@ rp_bind_make_tcp(struct rp_bind *b, struct rp_arena *a, const char *host,
         return refuse(why, "has a port that is not between 0 and 65535");
     snprintf(text, n, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host,
              port);
-    *b = (struct rp_bind){.kind = RP_BIND_TCP, .text = text, .host = host,
-                          .port = (uint16_t)port, .fd = -1};
+    *b = (struct rp_bind){.kind = RP_BIND_TCP,
+                          .text = text,
+                          .host = host,
+                          .port = (uint16_t)port,
+                          .fd = -1};
     return 0;
 }
 
@@ -66,8 +69,8 @@ rp_bind_make_unix(struct rp_bind *b, struct rp_arena *a, const char *path,
         return refuse(why, "is too long: a socket's path has at most 107 "
                            "bytes");
     snprintf(text, n, "unix:%s", path);
-    *b = (struct rp_bind){.kind = RP_BIND_UNIX, .text = text, .path = path,
-                          .fd = -1};
+    *b = (struct rp_bind){
+        .kind = RP_BIND_UNIX, .text = text, .path = path, .fd = -1};
     return 0;
 }
 
@@ -80,8 +83,8 @@ parse_fd(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
 
     if (rp_str_to_u64(number, &v) < 0 || v > 65535)
         return refuse(why, "is no descriptor: want fd://N");
-    *b = (struct rp_bind){.kind = RP_BIND_FD, .fd = (int)v,
-                          .text = copy_text(a, text)};
+    *b = (struct rp_bind){
+        .kind = RP_BIND_FD, .fd = (int)v, .text = copy_text(a, text)};
     return b->text == NULL ? refuse(why, "is too long") : 0;
 }
 

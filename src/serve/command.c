@@ -22,6 +22,23 @@ rp_command_version(char *out, size_t n)
              python, ev_version_major(), ev_version_minor(), http, pcre2);
 }
 
+int
+rp_command_prepare(struct rp_config *c)
+{
+    bool is_running = rp_interp_is_running();
+
+    if (is_running && c->venv != NULL)
+        return rp_config_fail(c,
+                              "--venv is for the program rupy-serve; run "
+                              "%s/bin/python -m rupy",
+                              c->venv);
+    if (rp_config_enter(c) < 0)
+        return -1;
+    if (is_running && rp_interp_sync_environ() < 0)
+        return rp_config_fail(c, "--env: os.environ cannot be set");
+    return 0;
+}
+
 /* What a pipe or a full disk did to stdout is an error too. */
 static int
 flushed(void)
@@ -55,7 +72,10 @@ run(struct rp_config *c, const struct rp_door *door)
     case RP_ACTION_SERVE:
         break;
     }
-    return rp_serve_main(c, door);
+    if (rp_command_prepare(c) == 0)
+        return rp_serve_main(c, door);
+    fprintf(stderr, "rupy-serve: %s\n", c->error);
+    return RP_EXIT_USAGE;
 }
 
 int

@@ -95,8 +95,7 @@ check_header(struct rp_str s)
     if (n == 0 || n == s.n)
         return "is not NAME: VALUE";
     for (size_t i = n + 1; i < s.n; i++)
-        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') ||
-            s.p[i] == 0x7f)
+        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
             return "has a control character in it";
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (rp_str_ieq((struct rp_str){s.p, n}, ours[i]))
@@ -139,8 +138,8 @@ add_to_list(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
 }
 
 static int
-add_addresses(struct rp_config *c, const struct rp_option *o,
-              struct rp_strs *l, struct rp_str value, const char *label)
+add_addresses(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
+              struct rp_str value, const char *label)
 {
     for (;;) {
         const char *comma = memchr(value.p, ',', value.n);
@@ -208,8 +207,8 @@ set_size(struct rp_config *c, const struct rp_option *o, struct rp_str value,
     uint64_t v;
 
     if (rp_value_size(value, &v) < 0)
-        return fail(c, "%s: '%.*s' is no size such as 65536, 64k or 10M",
-                    label, RP_STR_ARG(value));
+        return fail(c, "%s: '%.*s' is no size such as 65536, 64k or 10M", label,
+                    RP_STR_ARG(value));
     if (!is_in_range(o, (double)v))
         return out_of_range(c, o, value, label);
     if (o->size == sizeof(uint32_t)) {

@@ -118,8 +118,7 @@ own_group(const char *root, bool is_v2, char *out, size_t n)
     while (r < 0 && fgets(line, sizeof(line), f) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':');
-        char *group =
-            controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+        char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
         if (group == NULL)
             continue;
         *group++ = '\0';

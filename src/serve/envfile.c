@@ -65,8 +65,7 @@ cut_comment(char *p)
 static const char *
 parse_line(struct rp_config *c, char *line, struct rp_strs *pairs)
 {
-    struct rp_str s = rp_str_trim(
-        (struct rp_str){line, strcspn(line, "\r\n")});
+    struct rp_str s = rp_str_trim((struct rp_str){line, strcspn(line, "\r\n")});
 
     if (s.n == 0 || s.p[0] == '#')
         return NULL;

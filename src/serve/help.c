@@ -37,11 +37,10 @@ print_option(FILE *out, const struct rp_option *o)
 
     if (strcmp(o->arg, "[GROUP]") == 0 || strcmp(o->arg, "[toml|json]") == 0)
         gap = " ";
-    int n = o->letter != 0
-                ? snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter,
-                           o->name, gap, o->arg)
-                : snprintf(left, sizeof(left), "      --%s%s%s%s",
-                           is_on ? "no-" : "", o->name, gap, o->arg);
+    int n = o->letter != 0 ? snprintf(left, sizeof(left), "  -%c, --%s%s%s",
+                                      o->letter, o->name, gap, o->arg)
+                           : snprintf(left, sizeof(left), "      --%s%s%s%s",
+                                      is_on ? "no-" : "", o->name, gap, o->arg);
     if (is_on)
         snprintf(right, sizeof(right), "do not %s", o->help);
     else if (value == NULL || value[0] == '\0' || is_flag)

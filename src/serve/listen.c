@@ -85,8 +85,8 @@ static int
 open_address(const struct addrinfo *a, const struct rp_bind_options *o)
 {
     int one = 1;
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    0);
+    int fd =
+        socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
@@ -95,8 +95,7 @@ open_address(const struct addrinfo *a, const struct rp_bind_options *o)
          setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
         (a->ai_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
-        bind(fd, a->ai_addr, a->ai_addrlen) < 0 ||
-        listen(fd, o->backlog) < 0) {
+        bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, o->backlog) < 0) {
         int code = errno;
         close(fd);
         errno = code;
@@ -120,8 +119,7 @@ open_tcp(const struct rp_bind *b, const struct rp_bind_options *o, char *error,
     if (r != 0)
         return fail(error, n, "cannot bind %s: host %s: %s", b->text, b->host,
                     r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
-    for (const struct addrinfo *a = list; a != NULL && fd < 0;
-         a = a->ai_next) {
+    for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next) {
         fd = open_address(a, o);
         /* Of several failures the first says most. */
         if (fd < 0 && a == list)
@@ -154,8 +152,9 @@ is_answered(const struct sockaddr_un *address, socklen_t length)
 
     if (fd < 0)
         return true;
-    bool answered = connect(fd, (const struct sockaddr *)address, length) == 0 ||
-                    (errno != ECONNREFUSED && errno != ENOENT);
+    bool answered =
+        connect(fd, (const struct sockaddr *)address, length) == 0 ||
+        (errno != ECONNREFUSED && errno != ENOENT);
     close(fd);
     return answered;
 }
@@ -184,8 +183,8 @@ remove_stale(const struct rp_bind *b, const struct sockaddr_un *address,
 }
 
 static int
-open_unix(const struct rp_bind *b, const struct rp_bind_options *o,
-          char *error, size_t n)
+open_unix(const struct rp_bind *b, const struct rp_bind_options *o, char *error,
+          size_t n)
 {
     struct sockaddr_un address;
     socklen_t length = make_address(b, &address);

@@ -210,8 +210,8 @@ rp_value_add_size(struct rp_buf *b, uint64_t bytes)
     for (int i = 0; i < 3; i++) {
         uint64_t unit = UINT64_C(1) << (10 * (3 - i));
         if (bytes % unit == 0)
-            return rp_buf_addf(b, "%llu%c",
-                               (unsigned long long)(bytes / unit), letters[i]);
+            return rp_buf_addf(b, "%llu%c", (unsigned long long)(bytes / unit),
+                               letters[i]);
     }
     return rp_buf_add_u64(b, bytes);
 }

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from serving import (
     BINARY,
-    CHECKOUT,
     Client,
     Servers,
     clean_env,
@@ -20,7 +19,8 @@ from serving import (
     wait_for,
 )
 
-ENV = {"PYTHONPATH": str(CHECKOUT)}
+# The package that belongs to this build, with its extension.
+ENV = {"PYTHONPATH": str(BINARY.parent / "lib" / "rupy-serve")}
 
 
 def has_extension() -> bool:
@@ -75,7 +75,7 @@ def test_python_m_rupy_is_the_program(serve: Servers, workers: str) -> None:
     client = server.connect()
     client.send(head_of("GET", "/sleep/300"))
     wait_for(lambda: client.is_quiet(0.1), "it is sleeping")
-    server.signal(signal.SIGTERM)
+    server.tell(signal.SIGTERM)
     assert client.answer().text == "slept"
     assert server.exit_status() == 0
 

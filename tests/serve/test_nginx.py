@@ -199,7 +199,7 @@ def test_no_request_fails_while_workers_are_replaced(
     try:
         failures: list[str] = []
         threads = ask(nginx, 6, 700, failures, posts=False)
-        server.signal(signal.SIGHUP)
+        server.tell(signal.SIGHUP)
         server.wait_log("reload finished")
         for thread in threads:
             thread.join(60)

@@ -141,7 +141,7 @@ def test_term_under_load_loses_nothing_that_was_begun(two: Server) -> None:
         client.send(head_of("GET", "/block/10"))
     assert clients[0].answer().status == 200
     # Most of them still wait in the accept queue.
-    two.signal(signal.SIGTERM)
+    two.tell(signal.SIGTERM)
     for client in clients[1:]:
         assert client.answer().status == 200
     for client in clients:
@@ -156,7 +156,7 @@ def test_a_request_that_waits_is_answered_before_the_end(
     client = two.connect()
     client.send(head_of("GET", "/sleep/500"))
     wait_for(lambda: blocked(two, client), "a worker has it")
-    two.signal(number)
+    two.tell(number)
     answer = client.answer()
     assert answer.status == 200
     assert answer.get("connection") == "close"
@@ -177,7 +177,7 @@ def test_an_idle_connection_does_not_hold_up_the_end(serve: Servers) -> None:
     server = serve(APP, "--workers", "2", "--graceful-timeout", "2s")
     idle = server.connect()
     assert idle.get("/").status == 200
-    server.signal(signal.SIGTERM)
+    server.tell(signal.SIGTERM)
     start = time.monotonic()
     assert server.exit_status() == 0
     assert time.monotonic() - start < 5
@@ -188,7 +188,7 @@ def test_the_graceful_deadline_is_one(serve: Servers) -> None:
     client = server.connect()
     client.send(head_of("GET", "/sleep/60000"))
     wait_for(lambda: blocked(server, client), "a worker has it")
-    server.signal(signal.SIGTERM)
+    server.tell(signal.SIGTERM)
     start = time.monotonic()
     server.exit_status()
     assert time.monotonic() - start < 6
@@ -200,7 +200,7 @@ def test_hup_replaces_every_worker_and_fails_nobody(two: Server) -> None:
     before = wait_workers(two, 2)
     with Load(two.address, "/sleep/2", clients=6) as load:
         load.wait_ok(50)
-        two.signal(signal.SIGHUP)
+        two.tell(signal.SIGHUP)
         two.wait_log("reload finished")
         load.wait_ok(50)
     assert load.failed == []
@@ -224,7 +224,7 @@ def test_a_reload_that_does_not_boot_leaves_the_old_workers(
     path = serve.folder / f"{name.partition(':')[0]}.py"
     path.write_text("raise RuntimeError('not today')\n")
     server.may_die = True
-    server.signal(signal.SIGHUP)
+    server.tell(signal.SIGHUP)
     server.wait_log("reload given up")
     assert server.get("/").text == "index"
     assert wait_workers(server, 2) == before
@@ -233,13 +233,13 @@ def test_a_reload_that_does_not_boot_leaves_the_old_workers(
 def test_ttin_and_ttou_add_and_take_a_worker(serve: Servers) -> None:
     server = serve(APP, "--workers", "2", "--max-workers", "3")
     first = set(wait_workers(server, 2))
-    server.signal(signal.SIGTTIN)
+    server.tell(signal.SIGTTIN)
     assert first < set(wait_workers(server, 3))
-    server.signal(signal.SIGTTIN)
+    server.tell(signal.SIGTTIN)
     with Load(server.address, "/sleep/1", clients=4) as load:
         load.wait_ok(20)
         assert len(server.workers) == 3
-        server.signal(signal.SIGTTOU)
+        server.tell(signal.SIGTTOU)
         wait_workers(server, 2)
         load.wait_ok(20)
     assert load.failed == []

@@ -32,6 +32,9 @@ int rp_interp_init(const struct rp_interp_options *o, char *error, size_t n);
 void rp_interp_fini(bool finalize);
 
 bool rp_interp_is_running(void);
+/* os.environ is a copy from when Python started: put in it what the process
+ * has set since.  With the GIL; 0, or -1 after the exception was printed. */
+int rp_interp_sync_environ(void);
 /* "CPython 3.11.7, libpython static" */
 void rp_interp_version(char *out, size_t n);
 

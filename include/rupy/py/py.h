@@ -25,6 +25,26 @@ rp_py_restore_exception(PyObject *exc)
         rp_py_set_exception(exc);
 }
 
+/* 1, 0, or -1 with an exception that says nothing about the attribute. */
+static inline int
+rp_py_has_attr(PyObject *o, const char *name)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyObject_HasAttrStringWithError(o, name);
+#else
+    PyObject *attr = PyObject_GetAttrString(o, name);
+
+    if (attr == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(attr);
+    return 1;
+#endif
+}
+
 /* A str's characters may be looked at.  0, or -1 with an exception. */
 static inline int
 rp_py_str_ready(PyObject *str)

@@ -36,14 +36,13 @@
     X(HTTP_VERSION, http_version, "'1.1' or '1.0'.")                           \
     X(AUTH_TOKEN, auth_token,                                                  \
       "The token of 'Authorization: Bearer' (RFC 6750 2.1), or None.")         \
-    X(STATE, state,                                                            \
-      "A namespace for the application's own, empty at first.")
+    X(STATE, state, "A namespace for the application's own, empty at first.")
 
 enum request_field {
 #define X(NAME, name, doc) REQUEST_##NAME,
     RP_REQUEST_FIELDS(X)
 #undef X
-    REQUEST_JSON,
+        REQUEST_JSON,
     REQUEST_NFIELDS
 };
 

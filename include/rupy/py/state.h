@@ -26,15 +26,15 @@
     X(json_loads) /* bytes -> object; the same */                              \
     X(http_error) /* rupy.HTTPError; NULL before the first */                  \
     X(namespace_type) /* types.SimpleNamespace; NULL before the first */       \
-    X(uuid_type) /* uuid.UUID; NULL before rp_py_state_load_uuid() */          \
-    X(generator_abc) /* collections.abc.Generator, AsyncGenerator */           \
+    X(uuid_type)      /* uuid.UUID; NULL before rp_py_state_load_uuid() */     \
+    X(generator_abc)  /* collections.abc.Generator, AsyncGenerator */          \
     X(async_generator_abc)                                                     \
-    X(text_plain) /* "text/plain; charset=utf-8" */                            \
-    X(octet_stream) /* "application/octet-stream" */                           \
+    X(text_plain)       /* "text/plain; charset=utf-8" */                      \
+    X(octet_stream)     /* "application/octet-stream" */                       \
     X(application_json) /* "application/json" */                               \
-    X(http) /* "http" */                                                       \
-    X(http_1_0) /* "1.0" */                                                    \
-    X(http_1_1) /* "1.1" */
+    X(http)             /* "http" */                                           \
+    X(http_1_0)         /* "1.0" */                                            \
+    X(http_1_1)         /* "1.1" */
 
 enum {
     RP_PY_FREE_REQUESTS = 64,
@@ -53,7 +53,7 @@ struct rp_py_state {
 
     bool json_is_ours; /* json_dumps is the standard library's: our encoder
                         * may take the job when it agrees with it */
-    PyObject *method_names[16]; /* interned, by enum rp_method */
+    PyObject *method_names[16];               /* interned, by enum rp_method */
     PyObject *field_names[RP_PY_FIELD_NAMES]; /* names received lately */
     void *free_requests[RP_PY_FREE_REQUESTS]; /* memory of dead Requests */
     unsigned nfree_requests;

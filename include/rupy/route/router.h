@@ -35,7 +35,8 @@ enum rp_route_result {
 struct rp_router *rp_router_new(void);
 void rp_router_free(struct rp_router *r);
 
-/* Let `route` answer `method` (a name: methods are open) on paths that match
+/* Let `route` answer `method` (a name: methods are open; "*" is every method
+ * that no other route on the same path answers) on paths that match
  * pattern.  May be called again after rp_router_compile(); compile again then.
  * Return 0, or -1 with one line in err that names the pattern and, for a
  * duplicate (the same but for names of parameters), the other one; nothing

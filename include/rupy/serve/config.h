@@ -19,11 +19,11 @@
 /* From the lowest to the highest. */
 enum rp_source {
     RP_SOURCE_DEFAULT,
-    RP_SOURCE_COMMON_ENV,   /* PORT, WEB_CONCURRENCY */
-    RP_SOURCE_ENV,          /* RUPY_SERVE_<NAME> */
-    RP_SOURCE_CMD_ARGS,     /* RUPY_SERVE_CMD_ARGS */
+    RP_SOURCE_COMMON_ENV, /* PORT, WEB_CONCURRENCY */
+    RP_SOURCE_ENV,        /* RUPY_SERVE_<NAME> */
+    RP_SOURCE_CMD_ARGS,   /* RUPY_SERVE_CMD_ARGS */
     RP_SOURCE_COMMAND_LINE,
-    RP_SOURCE_PYTHON,       /* keyword arguments of run() */
+    RP_SOURCE_PYTHON, /* keyword arguments of run() */
 };
 
 enum rp_action {

@@ -327,6 +327,34 @@ START_TEST(a_stopped_master_does_not_blame_the_workers_for_it)
 }
 END_TEST
 
+static int
+last_one_stays(struct toy *t, struct rp_worker *w)
+{
+    if (w->seat < 2)
+        return toy_serve(t, w);
+    rp_worker_say_ready(w);
+    while (!t->facts->go) {
+        rp_worker_tick(w);
+        toy_nap();
+    }
+    return 0;
+}
+
+START_TEST(who_was_forked_later_does_not_hide_the_masters_death)
+{
+    struct toy t;
+
+    /* The last one inherits the master's ends of all the others' pairs. */
+    toy_init(&t, 3, last_one_stays);
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 3);
+    toy_signal(&t, SIGKILL);
+    wait_for(t.facts->orphans == 2);
+    t.facts->go = 1;
+    toy_fini(&t);
+}
+END_TEST
+
 START_TEST(workers_leave_when_the_master_is_killed)
 {
     struct toy t;
@@ -358,6 +386,7 @@ main(void)
         who_survives_the_abort_is_killed,
         a_stopped_master_does_not_blame_the_workers_for_it,
         workers_leave_when_the_master_is_killed,
+        who_was_forked_later_does_not_hide_the_masters_death,
     };
 
     return toy_run_suite("life", tests, sizeof(tests) / sizeof(tests[0]));

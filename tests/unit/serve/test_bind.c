@@ -42,9 +42,9 @@ must_parse(const char *s)
     struct rp_bind b;
     const char *why = "";
 
-    ck_assert_msg(rp_bind_parse(&b, &arena, (struct rp_str){s, strlen(s)},
-                                &why) == 0,
-                  "%s %s", s, why);
+    ck_assert_msg(
+        rp_bind_parse(&b, &arena, (struct rp_str){s, strlen(s)}, &why) == 0,
+        "%s %s", s, why);
     return b;
 }
 
@@ -84,10 +84,26 @@ START_TEST(an_address_is_understood)
 END_TEST
 
 static const char *const bad[] = {
-    "",        "8000",       "host",      "host:",        "host:http",
-    ":-1",     ":65536",     "::1:80",    "[::1]",        "[1.2.3.4]:80",
-    "[x]:80",  "a b:80",     "[::1:80",   "http://a:80",  "unix:",
-    "unix:@",  "fd://",      "fd://x",    "fd://-1",      "user@host:80",
+    "",
+    "8000",
+    "host",
+    "host:",
+    "host:http",
+    ":-1",
+    ":65536",
+    "::1:80",
+    "[::1]",
+    "[1.2.3.4]:80",
+    "[x]:80",
+    "a b:80",
+    "[::1:80",
+    "http://a:80",
+    "unix:",
+    "unix:@",
+    "fd://",
+    "fd://x",
+    "fd://-1",
+    "user@host:80",
     "fd://99999999999999999999999",
 };
 
@@ -227,8 +243,8 @@ START_TEST(a_full_queue_is_an_answer_too)
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     while (n < 8) {
         clients[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        int r = connect(clients[n++], (struct sockaddr *)&address,
-                        sizeof(address));
+        int r =
+            connect(clients[n++], (struct sockaddr *)&address, sizeof(address));
         if (r < 0 && errno == EAGAIN)
             break;
     }

@@ -90,8 +90,7 @@ START_TEST(a_line_that_is_wrong_is_named_by_its_number)
     snprintf(text, sizeof(text), "# first\n%s\n", bad[_i]);
     write_file(text);
     ck_assert_int_eq(rp_config_enter(&config), -1);
-    ck_assert_msg(strstr(config.error, "/env:2: ") != NULL, "%s",
-                  config.error);
+    ck_assert_msg(strstr(config.error, "/env:2: ") != NULL, "%s", config.error);
 }
 END_TEST
 

@@ -47,8 +47,7 @@ source(const char *name)
 {
     static char text[96];
 
-    rp_config_source(&config, rp_option_find(as_str(name)), text,
-                     sizeof(text));
+    rp_config_source(&config, rp_option_find(as_str(name)), text, sizeof(text));
     return text;
 }
 
@@ -79,12 +78,13 @@ static const struct {
     const char *text;
     long long want; /* -1: refused */
 } sizes[] = {
-    {"65536", 65536},  {"64k", 65536},     {"64K", 65536}, {"64kb", 65536},
-    {"64KiB", 65536},  {"10M", 10485760},  {"1G", 1 << 30}, {"1.5k", 1536},
-    {"0", 0},          {"off", 0},         {"12b", 12},    {"1.5", -1},
-    {"", -1},          {"k", -1},          {"-1", -1},     {"1kk", -1},
-    {"1 k", -1},       {"1x", -1},         {"0x10", -1},   {"1kib2", -1},
-    {"99999999999T", -1},
+    {"65536", 65536}, {"64k", 65536},   {"64K", 65536},
+    {"64kb", 65536},  {"64KiB", 65536}, {"10M", 10485760},
+    {"1G", 1 << 30},  {"1.5k", 1536},   {"0", 0},
+    {"off", 0},       {"12b", 12},      {"1.5", -1},
+    {"", -1},         {"k", -1},        {"-1", -1},
+    {"1kk", -1},      {"1 k", -1},      {"1x", -1},
+    {"0x10", -1},     {"1kib2", -1},    {"99999999999T", -1},
 };
 
 START_TEST(a_size_is_read_with_and_without_units)
@@ -93,8 +93,7 @@ START_TEST(a_size_is_read_with_and_without_units)
     int r = rp_value_size(as_str(sizes[_i].text), &v);
 
     ck_assert_msg((r == 0 ? (long long)v : -1) == sizes[_i].want,
-                  "'%s' gave %lld", sizes[_i].text,
-                  r == 0 ? (long long)v : -1);
+                  "'%s' gave %lld", sizes[_i].text, r == 0 ? (long long)v : -1);
 }
 END_TEST
 
@@ -102,9 +101,9 @@ static const struct {
     double seconds;
     const char *want;
 } shown_durations[] = {
-    {0, "0"},         {0.5, "500ms"}, {75, "75s"},   {60, "1m"},
-    {3600, "1h"},     {5400, "90m"},  {86400, "1d"}, {1.5, "1500ms"},
-    {0.0005, "0.0005s"},
+    {0, "0"},      {0.5, "500ms"},  {75, "75s"},
+    {60, "1m"},    {3600, "1h"},    {5400, "90m"},
+    {86400, "1d"}, {1.5, "1500ms"}, {0.0005, "0.0005s"},
 };
 
 START_TEST(a_duration_is_shown_as_it_can_be_read)
@@ -113,8 +112,7 @@ START_TEST(a_duration_is_shown_as_it_can_be_read)
     double back;
 
     rp_buf_init(&b, 64);
-    ck_assert_int_eq(rp_value_add_duration(&b, shown_durations[_i].seconds),
-                     0);
+    ck_assert_int_eq(rp_value_add_duration(&b, shown_durations[_i].seconds), 0);
     struct rp_str s = {b.p, b.n};
     ck_assert_msg(rp_str_eq(s, as_str(shown_durations[_i].want)),
                   "%f shown as %.*s", shown_durations[_i].seconds,
@@ -163,11 +161,11 @@ END_TEST
 
 START_TEST(every_form_of_an_option_is_taken)
 {
-    ck_assert_int_eq(parse(WORDS("-w4", "--keep-alive=5m", "-t", "10",
-                                 "--no-date-header", "--server-header",
-                                 "--limit_body", "10M", "app"),
-                           NO_ENV),
-                     0);
+    ck_assert_int_eq(
+        parse(WORDS("-w4", "--keep-alive=5m", "-t", "10", "--no-date-header",
+                    "--server-header", "--limit_body", "10M", "app"),
+              NO_ENV),
+        0);
     ck_assert_int_eq(config.workers, 4);
     ck_assert_double_eq(config.deadlines.keep_alive, 300);
     ck_assert_double_eq(config.timeout, 10);
@@ -230,12 +228,12 @@ END_TEST
 
 START_TEST(the_higher_source_wins_in_whatever_order_they_come)
 {
-    ck_assert_int_eq(parse(WORDS("-w", "5", "app"),
-                           WORDS("RUPY_SERVE_WORKERS=3", "WEB_CONCURRENCY=2",
-                                 "RUPY_SERVE_CMD_ARGS=-w 4 --threads 8",
-                                 "RUPY_SERVE_THREADS=7", "PORT=81",
-                                 "RUPY_SERVE_BACKLOG=9")),
-                     0);
+    ck_assert_int_eq(
+        parse(WORDS("-w", "5", "app"),
+              WORDS("RUPY_SERVE_WORKERS=3", "WEB_CONCURRENCY=2",
+                    "RUPY_SERVE_CMD_ARGS=-w 4 --threads 8",
+                    "RUPY_SERVE_THREADS=7", "PORT=81", "RUPY_SERVE_BACKLOG=9")),
+        0);
     ck_assert_int_eq(config.workers, 5);
     ck_assert_str_eq(source("workers"), "command line");
     ck_assert_int_eq(config.threads, 8);
@@ -247,21 +245,20 @@ START_TEST(the_higher_source_wins_in_whatever_order_they_come)
                                    RP_SOURCE_PYTHON),
                      0);
     ck_assert_int_eq(config.backlog, 11);
-    ck_assert_int_eq(rp_config_set(&config, RP_STR("backlog"), RP_STR("12"),
-                                   RP_SOURCE_ENV),
-                     0);
+    ck_assert_int_eq(
+        rp_config_set(&config, RP_STR("backlog"), RP_STR("12"), RP_SOURCE_ENV),
+        0);
     ck_assert_int_eq(config.backlog, 11);
 }
 END_TEST
 
 START_TEST(a_list_is_replaced_by_a_higher_source_and_added_to_by_its_own)
 {
-    ck_assert_int_eq(parse(WORDS("--header", "a: 1", "--header", "b: 2, 3",
-                                 "app"),
-                           WORDS("RUPY_SERVE_HEADER=c: 3",
-                                 "RUPY_SERVE_APP_DIR=/x\n/y,z\n",
-                                 "RUPY_SERVE_BIND=:1,unix:/s")),
-                     0);
+    ck_assert_int_eq(
+        parse(WORDS("--header", "a: 1", "--header", "b: 2, 3", "app"),
+              WORDS("RUPY_SERVE_HEADER=c: 3", "RUPY_SERVE_APP_DIR=/x\n/y,z\n",
+                    "RUPY_SERVE_BIND=:1,unix:/s")),
+        0);
     ck_assert_uint_eq(config.headers.n, 2);
     ck_assert_str_eq(config.headers.v[1], "b: 2, 3");
     ck_assert_uint_eq(config.app_dirs.n, 2);
@@ -310,8 +307,9 @@ END_TEST
 static const struct {
     const char *word, *variable, *want;
 } mistakes[] = {
-    {"--worker=3", "A=", "there is no option --worker; did you mean "
-                         "--workers?"},
+    {"--worker=3", "A=",
+     "there is no option --worker; did you mean "
+     "--workers?"},
     {"--keepalive=3", "A=", "did you mean --keep-alive?"},
     {"--no-factry", "A=", "did you mean --no-factory?"},
     {"--xyzzy", "A=", "there is no option --xyzzy; --help lists all"},
@@ -324,8 +322,9 @@ static const struct {
     {"--no-factory=on", "A=", "--no-factory takes no value"},
     {"--no-workers", "A=", "--workers has no --no- form"},
     {"--log-level=loud", "A=", "--log-level: 'loud' is none of: trace "},
-    {"--interface=asgi", "A=", "--interface: asgi is not supported in this "
-                               "version"},
+    {"--interface=asgi", "A=",
+     "--interface: asgi is not supported in this "
+     "version"},
     {"--interface=cgi", "A=", "--interface: 'cgi' is none of: auto rupy"},
     {"--uds-mode=888", "A=", "--uds-mode: '888' is no octal mode"},
     {"--limit-body=ten", "A=", "--limit-body: 'ten' is no size such as"},
@@ -336,12 +335,14 @@ static const struct {
     {"--header=a:b\nc:d", "A=", "'a:b?c:d' has a control character in it"},
     {"--env=novalue", "A=", "--env: 'novalue' is not KEY=VALUE"},
     {"--bind=8000", "A=", "--bind: '8000' is no address: want HOST:PORT"},
-    {"--max-workers=1", "WEB_CONCURRENCY=2", "--max-workers: 1 is less than "
-                                             "the 2 of --workers"},
+    {"--max-workers=1", "WEB_CONCURRENCY=2",
+     "--max-workers: 1 is less than "
+     "the 2 of --workers"},
     {"--app=", "A=", "--app is empty"},
-    {"--factory", "RUPY_SERVE_WORKER=3", "there is no variable "
-                                         "RUPY_SERVE_WORKER; did you mean "
-                                         "RUPY_SERVE_WORKERS?"},
+    {"--factory", "RUPY_SERVE_WORKER=3",
+     "there is no variable "
+     "RUPY_SERVE_WORKER; did you mean "
+     "RUPY_SERVE_WORKERS?"},
     {"--factory", "RUPY_SERVE_WORKERS=x", "RUPY_SERVE_WORKERS: 'x' is no "},
     {"--factory", "RUPY_SERVE_XYZZY=1", "no variable RUPY_SERVE_XYZZY"},
     {"--factory", "RUPY_SERVE_HELP=1", "no variable RUPY_SERVE_HELP"},
@@ -491,8 +492,8 @@ main(void)
     tcase_add_test(t, every_form_of_an_option_is_taken);
     tcase_add_test(t, aliases_of_other_servers_are_taken);
     tcase_add_test(t, after_two_dashes_everything_is_an_application);
-    tcase_add_loop_test(t, access_log_never_takes_the_application_for_a_file,
-                        0, COUNT(access_logs));
+    tcase_add_loop_test(t, access_log_never_takes_the_application_for_a_file, 0,
+                        COUNT(access_logs));
     tcase_add_test(t, the_higher_source_wins_in_whatever_order_they_come);
     tcase_add_test(
         t, a_list_is_replaced_by_a_higher_source_and_added_to_by_its_own);

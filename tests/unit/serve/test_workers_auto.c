@@ -50,7 +50,8 @@ put(const char *name, const char *content)
     fclose(f);
 }
 
-#define V2_MOUNT "25 1 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"
+#define V2_MOUNT                                                               \
+    "25 1 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"
 
 START_TEST(the_lesser_is_taken_and_rounded_up)
 {
@@ -74,7 +75,8 @@ END_TEST
 START_TEST(v2_in_a_container_of_its_own)
 {
     put("/proc/self/cgroup", "0::/\n");
-    put("/proc/self/mountinfo", "20 1 0:3 / /proc rw - proc proc rw\n" V2_MOUNT);
+    put("/proc/self/mountinfo",
+        "20 1 0:3 / /proc rw - proc proc rw\n" V2_MOUNT);
     put("/sys/fs/cgroup/cpu.max", "50000 100000\n");
     ck_assert(rp_cpus_quota(root) == 0.5);
     ck_assert_int_eq(rp_workers_auto(root), 1);
