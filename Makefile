@@ -329,12 +329,13 @@ lint-format:
 # Python.h expands to thousands of configurations and no findings of ours.
 CPPCHECK := --std=c11 --quiet --inline-suppr --error-exitcode=1 \
 	--enable=warning,performance,portability --max-configs=1 \
-	--suppress=missingIncludeSystem --library=posix,gnu
+	--suppress=missingIncludeSystem --library=posix,gnu,python
 lint-cppcheck:
 	$(call say,LINT,cppcheck)
 	@mkdir -p $(BUILD)/cppcheck
 	$(Q)cppcheck $(CPPCHECK) --cppcheck-build-dir=$(BUILD)/cppcheck \
-		-j2 -Iinclude $(DEFINES) -DPY_VERSION_HEX=0x030b0000 $(SRCS)
+		-j2 -Iinclude $(DEFINES) -DPY_VERSION_HEX=0x030b0000 \
+		-DPySendResult=int $(SRCS)
 lint-python:
 	$(call say,LINT,ruff and mypy)
 	$(Q)$(VENV)/bin/ruff check -q scripts $(wildcard rupy tests)

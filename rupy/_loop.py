@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from rupy import _core
 
-__all__ = ["EventLoop", "new_event_loop", "run", "use_pidfd_watcher"]
+__all__ = ["EventLoop", "new_event_loop", "run"]
 
 _T = TypeVar("_T")
 
@@ -138,16 +138,6 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """As `asyncio.run()`, on an `EventLoop`."""
     with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
         return runner.run(main)
-
-
-def use_pidfd_watcher() -> None:
-    """Let subprocesses be watched by the loop on Python 3.11.
-
-    There the default is a thread for each child; from 3.12 on asyncio does
-    the same as this by itself.
-    """
-    if sys.version_info < (3, 12):
-        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 
 if sys.version_info < (3, 14):

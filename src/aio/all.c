@@ -25,8 +25,8 @@ add_current(struct rp_aio_state *state, PyObject **v, size_t max)
     size_t n = 0;
 
     while (PyDict_Next(state->current_tasks, &at, &key, &value))
-        if (Py_TYPE(value) == state->task_type &&
-            !rp_task_of(value)->listed && n < max)
+        if (Py_TYPE(value) == state->task_type && !rp_task_of(value)->listed &&
+            n < max)
             v[n++] = Py_NewRef(value);
     return n;
 }
@@ -103,8 +103,7 @@ all_iter(PyObject *self)
         if (bad)
             goto out;
     }
-    if (PyErr_Occurred() ||
-        (!state->closed && append_driven(state, list) < 0))
+    if (PyErr_Occurred() || (!state->closed && append_driven(state, list) < 0))
         goto out;
     r = PyObject_GetIter(list);
 out:

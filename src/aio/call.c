@@ -79,8 +79,8 @@ rp_python_handle(struct rp_loop *loop, PyObject *when, PyObject *callback,
         h = PyObject_CallMethod(loop->state->events, "TimerHandle", "OOOOO",
                                 when, callback, tuple, loop, ctx);
     else
-        h = PyObject_CallMethod(loop->state->events, "Handle", "OOOO",
-                                callback, tuple, loop, ctx);
+        h = PyObject_CallMethod(loop->state->events, "Handle", "OOOO", callback,
+                                tuple, loop, ctx);
     Py_DECREF(tuple);
     return h;
 }
@@ -96,9 +96,9 @@ soon_debug(struct rp_loop *loop, const char *name, bool thread,
     h = rp_python_handle(loop, NULL, args[0], args + 1, nargs - 1, ctx);
     if (!h)
         return NULL;
-    if (rp_ring_push(loop, (struct rp_ready){RP_READY_PYTHON,
-                                             {Py_NewRef(h)}, {NULL}, NULL})
-        < 0)
+    if (rp_ring_push(loop,
+                     (struct rp_ready){
+                         RP_READY_PYTHON, {Py_NewRef(h)}, {NULL}, NULL}) < 0)
         Py_CLEAR(h);
     return h;
 }
@@ -122,24 +122,28 @@ soon_task(struct rp_loop *loop, PyObject *callback, PyObject *const *args,
         return rp_ring_push(loop, (struct rp_ready){RP_READY_WAKE,
                                                     {Py_NewRef(t->self)},
                                                     {Py_NewRef(args[0])},
-                                                    NULL}) < 0 ? -1 : 1;
+                                                    NULL}) < 0
+                   ? -1
+                   : 1;
     }
     if (!ctx || !state->step_type)
         return 0;
     if ((tp == state->step_type && nargs == 0) ||
         (tp == &PyCFunction_Type && nargs == 1 &&
          PyCFunction_GET_FUNCTION(callback) == state->wakeup_function))
-        return rp_ring_push(loop, (struct rp_ready){
-                                      RP_READY_CALL,
-                                      {Py_NewRef(callback)},
-                                      {nargs ? Py_NewRef(args[0]) : NULL},
-                                      Py_NewRef(ctx)}) < 0 ? -1 : 1;
+        return rp_ring_push(
+                   loop, (struct rp_ready){RP_READY_CALL,
+                                           {Py_NewRef(callback)},
+                                           {nargs ? Py_NewRef(args[0]) : NULL},
+                                           Py_NewRef(ctx)}) < 0
+                   ? -1
+                   : 1;
     return 0;
 }
 
 static PyObject *
-soon(struct rp_loop *loop, const char *name, bool thread,
-     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+soon(struct rp_loop *loop, const char *name, bool thread, PyObject *const *args,
+     Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *ctx;
     struct rp_handle *h;
@@ -161,7 +165,8 @@ soon(struct rp_loop *loop, const char *name, bool thread,
         return NULL;
     if (rp_ring_push(loop, (struct rp_ready){RP_READY_HANDLE,
                                              {Py_NewRef((PyObject *)h)},
-                                             {NULL}, NULL}) < 0)
+                                             {NULL},
+                                             NULL}) < 0)
         Py_CLEAR(h);
     return (PyObject *)h;
 }
@@ -177,8 +182,8 @@ PyObject *
 rp_loop_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
                                 Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *h = soon(SELF, "call_soon_threadsafe", false, args, nargs,
-                       kwnames);
+    PyObject *h =
+        soon(SELF, "call_soon_threadsafe", false, args, nargs, kwnames);
 
     /* An application may run code of its own in between (a __del__ that
      * closes the loop). */
@@ -262,8 +267,8 @@ rp_loop_py_add_callback(PyObject *self, PyObject *handle)
 
     if (rp_loop_check_open(SELF) < 0)
         return NULL;
-    if (rp_ring_push(SELF, (struct rp_ready){kind, {Py_NewRef(handle)},
-                                             {NULL}, NULL}) < 0)
+    if (rp_ring_push(SELF, (struct rp_ready){
+                               kind, {Py_NewRef(handle)}, {NULL}, NULL}) < 0)
         return NULL;
     /* A signal handler runs in the middle of the poll's EINTR too. */
     ev_async_send(SELF->ev, &SELF->wake);

@@ -10,8 +10,8 @@ is_old_coroutine(PyObject *o)
     if (!PyGen_CheckExact(o))
         return false;
     code = PyObject_GetAttrString(o, "gi_code");
-    yes = code &&
-          (((PyCodeObject *)code)->co_flags & CO_ITERABLE_COROUTINE) != 0;
+    yes =
+        code && (((PyCodeObject *)code)->co_flags & CO_ITERABLE_COROUTINE) != 0;
     Py_XDECREF(code);
     PyErr_Clear();
     return yes;

@@ -88,8 +88,8 @@ ready(struct rp_loop *loop, PyObject *handle)
     enum rp_ready_kind kind =
         rp_is_handle(handle) ? RP_READY_HANDLE : RP_READY_PYTHON;
 
-    if (rp_ring_push(loop, (struct rp_ready){kind, {Py_NewRef(handle)},
-                                             {NULL}, NULL}) < 0)
+    if (rp_ring_push(loop, (struct rp_ready){
+                               kind, {Py_NewRef(handle)}, {NULL}, NULL}) < 0)
         rp_loop_take_exception(loop);
 }
 
@@ -237,12 +237,11 @@ add(struct rp_loop *loop, int side, PyObject *const *args, Py_ssize_t nargs)
     if (rp_loop_check_open(loop) < 0)
         return NULL;
     if (loop->debug)
-        handle = rp_python_handle(loop, NULL, args[1], args + 2, nargs - 2,
-                                  NULL);
+        handle =
+            rp_python_handle(loop, NULL, args[1], args + 2, nargs - 2, NULL);
     else
         handle = (PyObject *)rp_handle_new(loop, loop->state->handle_type,
-                                           args[1], args + 2, nargs - 2,
-                                           NULL);
+                                           args[1], args + 2, nargs - 2, NULL);
     if (!handle)
         return NULL;
     fd = fd_of(args[0]);

@@ -356,11 +356,10 @@ static PyType_Slot handle_slots[] = {
     {Py_tp_members, handle_members}, {0, NULL},
 };
 
-PyType_Spec rp_handle_spec = {
-    "rupy.Handle", sizeof(struct rp_handle), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-        Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    handle_slots};
+PyType_Spec rp_handle_spec = {"rupy.Handle", sizeof(struct rp_handle), 0,
+                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                  Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                              handle_slots};
 
 static PyMethodDef timer_methods[] = {
     {"cancel", handle_cancel, METH_NOARGS, "Do not call the callback."},
@@ -375,8 +374,7 @@ static PyMethodDef timer_methods[] = {
 };
 
 static PyGetSetDef timer_getset[] = {
-    {"__class__", handle_get_class, NULL, NULL,
-     (void *)"TimerHandle"},
+    {"__class__", handle_get_class, NULL, NULL, (void *)"TimerHandle"},
     {"_cancelled", handle_get_cancelled, NULL, NULL, NULL},
     {"_callback", handle_get_callback, NULL, NULL, NULL},
     {"_args", handle_get_args, NULL, NULL, NULL},
@@ -401,8 +399,7 @@ static PyType_Slot timer_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec rp_timer_spec = {
-    "rupy.TimerHandle", sizeof(struct rp_handle), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-        Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    timer_slots};
+PyType_Spec rp_timer_spec = {"rupy.TimerHandle", sizeof(struct rp_handle), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                             timer_slots};

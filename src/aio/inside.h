@@ -117,7 +117,7 @@ struct rp_loop {
 /* The part of a driven task that is ours; it lies behind the base's part of
  * the object, or in a NativeDrive. */
 struct rp_task {
-    struct rp_list link; /* in loop->waiting, when listed */
+    struct rp_list link;  /* in loop->waiting, when listed */
     struct rp_loop *loop; /* owned */
     PyObject *self;       /* the object around this, borrowed */
     PyObject *native;     /* asyncio's task that really runs, or NULL */
@@ -158,14 +158,12 @@ void rp_loop_pend(struct rp_loop *loop, PyObject *exc);
 /* Call loop._callback_failed() with the exception that is set.  0, or -1
  * with KeyboardInterrupt or SystemExit set. */
 int rp_loop_callback_failed(struct rp_loop *loop, PyObject *callback,
-                            PyObject *args, Py_ssize_t nargs,
-                            PyObject *handle);
+                            PyObject *args, Py_ssize_t nargs, PyObject *handle);
 
 /* call.c */
 PyObject *rp_loop_py_call_soon(PyObject *self, PyObject *const *args,
                                Py_ssize_t nargs, PyObject *kwnames);
-PyObject *rp_loop_py_call_soon_threadsafe(PyObject *self,
-                                          PyObject *const *args,
+PyObject *rp_loop_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
                                           Py_ssize_t nargs, PyObject *kwnames);
 PyObject *rp_loop_py_call_later(PyObject *self, PyObject *const *args,
                                 Py_ssize_t nargs, PyObject *kwnames);
@@ -238,8 +236,7 @@ extern PyGetSetDef rp_task_getset[];
 PyObject *rp_task_cancel(struct rp_task *t, PyObject *msg);
 
 /* step.c */
-enum rp_drive rp_task_step(struct rp_task *t, PyObject *exc,
-                           PyObject **result);
+enum rp_drive rp_task_step(struct rp_task *t, PyObject *exc, PyObject **result);
 /* From the ring: go on with exc (stolen) or without; call done(). */
 void rp_task_resume(struct rp_task *t, PyObject *exc);
 void rp_task_wake(struct rp_task *t, PyObject *fut);
@@ -251,8 +248,8 @@ void rp_task_deliver(struct rp_loop *loop, rp_drive_done done, void *arg,
 /* native.c */
 extern PyType_Spec rp_native_spec;
 enum rp_drive rp_native_start(struct rp_loop *loop, PyObject *coro,
-                              rp_drive_done done, void *arg,
-                              PyObject **result, struct rp_task **task);
+                              rp_drive_done done, void *arg, PyObject **result,
+                              struct rp_task **task);
 
 /* all.c */
 extern PyType_Spec rp_all_spec;

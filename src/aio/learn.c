@@ -72,7 +72,8 @@ rp_aio_self_test(struct rp_loop *loop)
         Py_XDECREF(t ? t->self : NULL);
         return PyErr_WarnEx(PyExc_RuntimeWarning,
                             "this Python's asyncio is unknown: handlers run "
-                            "as ordinary tasks", 1);
+                            "as ordinary tasks",
+                            1);
     }
     rp_task_put(t, Py_None, NULL);
     return 0;

@@ -233,8 +233,7 @@ rp_loop_call_soon(struct rp_loop *loop, void (*fn)(void *arg), void *arg)
 }
 
 int
-rp_loop_call_threadsafe(struct rp_loop *loop, void (*fn)(void *arg),
-                        void *arg)
+rp_loop_call_threadsafe(struct rp_loop *loop, void (*fn)(void *arg), void *arg)
 {
     if (rp_loop_call_soon(loop, fn, arg) < 0)
         return -1;
@@ -407,8 +406,7 @@ static PyMethodDef loop_methods[] = {
      "A new asyncio.Future of this loop."},
     {"_watched", rp_loop_py_watched, METH_NOARGS,
      "{fd: selectors' event mask} of what is watched."},
-    {"_purge", loop_purge, METH_NOARGS,
-     "Free what a closed loop still holds."},
+    {"_purge", loop_purge, METH_NOARGS, "Free what a closed loop still holds."},
     {"_capture_context", loop_capture_context, METH_NOARGS,
      "Driven handlers start in a copy of the context that is current now."},
     {"_cancel_driven", loop_cancel_driven, METH_NOARGS,
@@ -437,8 +435,10 @@ loop_set_flag(PyObject *self, PyObject *value, void *offset)
 }
 
 #define FLAG(name, field)                                                      \
-    {name, loop_get_flag, loop_set_flag, NULL,                                 \
-     (void *)offsetof(struct rp_loop, field)}
+    {                                                                          \
+        name, loop_get_flag, loop_set_flag, NULL,                              \
+            (void *)offsetof(struct rp_loop, field)                            \
+    }
 
 static PyGetSetDef loop_getset[] = {
     FLAG("_closed", closed),
@@ -469,5 +469,4 @@ static PyType_Slot loop_slots[] = {
 
 PyType_Spec rp_loop_spec = {
     "rupy._core.LoopBase", sizeof(struct rp_loop), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    loop_slots};
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, loop_slots};

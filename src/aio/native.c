@@ -81,11 +81,10 @@ static PyType_Slot native_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec rp_native_spec = {
-    "rupy._NativeTask", sizeof(struct native), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-        Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    native_slots};
+PyType_Spec rp_native_spec = {"rupy._NativeTask", sizeof(struct native), 0,
+                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                  Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                              native_slots};
 
 /* asyncio's task for coro, in ctx; a factory need not know `context`. */
 static PyObject *

@@ -71,18 +71,17 @@ make_types(PyObject *module, struct rp_aio_state *state)
     PyTypeObject *base = (PyTypeObject *)state->base_task_type;
     PyType_Spec task = rp_task_spec, all = rp_all_spec;
 
-    task.basicsize = (int)(base->tp_basicsize +
-                           (Py_ssize_t)sizeof(struct rp_task));
+    task.basicsize =
+        (int)(base->tp_basicsize + (Py_ssize_t)sizeof(struct rp_task));
     all.basicsize = (int)PySet_Type.tp_basicsize;
     if (make_type(module, &rp_loop_spec, NULL, &state->loop_type) < 0 ||
         make_type(module, &rp_handle_spec, NULL, &state->handle_type) < 0 ||
         make_type(module, &rp_timer_spec, NULL, &state->timer_type) < 0 ||
         make_type(module, &rp_wakeup_spec, NULL, &state->wakeup_type) < 0 ||
         make_type(module, &rp_native_spec, NULL, &state->native_type) < 0 ||
-        make_type(module, &task, state->base_task_type,
-                  &state->task_type) < 0 ||
-        make_type(module, &all, (PyObject *)&PySet_Type,
-                  &state->all_type) < 0)
+        make_type(module, &task, state->base_task_type, &state->task_type) <
+            0 ||
+        make_type(module, &all, (PyObject *)&PySet_Type, &state->all_type) < 0)
         return -1;
     if (PyModule_AddType(module, state->loop_type) < 0 ||
         PyModule_AddType(module, state->handle_type) < 0 ||
@@ -163,10 +162,9 @@ get_asyncio(struct rp_aio_state *state)
         get(&state->future_type, c, "Future") < 0 ||
         get(&state->base_task_type, c, "Task") < 0 ||
         get(&state->set_running_loop, c, "_set_running_loop") < 0 ||
-        get(&state->future_set_result, state->future_type,
-            "set_result") < 0 ||
-        get(&state->future_set_exception, state->future_type,
-            "set_exception") < 0 ||
+        get(&state->future_set_result, state->future_type, "set_result") < 0 ||
+        get(&state->future_set_exception, state->future_type, "set_exception") <
+            0 ||
         get(&state->future_cancel, state->future_type, "cancel") < 0 ||
         get(&state->future_make_cancelled, state->future_type,
             "_make_cancelled_error") < 0 ||
@@ -204,15 +202,20 @@ rp_aio_exec(PyObject *module)
 
 /* Every object that the state owns, in one place. */
 #define OBJECTS(X)                                                             \
-    X(loop_type) X(handle_type) X(timer_type) X(task_type) X(wakeup_type)      \
-    X(native_type) X(all_type) X(future_type) X(base_task_type)                \
-    X(cancelled_error) X(current_tasks) X(future_set_result)                   \
-    X(future_set_exception) X(future_cancel) X(future_make_cancelled)          \
-    X(future_add_callback) X(events) X(tasks) X(base_tasks) X(format_source)   \
-    X(set_running_loop) X(step_type) X(kw_loop) X(kw_context) X(kw_msg)        \
-    X(s_blocking) X(s_get_loop) X(s_loop) X(s_add_done_callback) X(s_cancel)   \
-    X(s_result) X(s_throw) X(s_cancelled) X(s_run) X(s_log_traceback)          \
-    X(s_cancel_message) X(s_scheduled)
+    X(loop_type)                                                               \
+    X(handle_type) X(timer_type) X(task_type) X(wakeup_type) X(native_type)    \
+        X(all_type) X(future_type) X(base_task_type) X(cancelled_error)        \
+            X(current_tasks) X(future_set_result) X(future_set_exception)      \
+                X(future_cancel) X(future_make_cancelled)                      \
+                    X(future_add_callback) X(events) X(tasks) X(base_tasks)    \
+                        X(format_source) X(set_running_loop) X(step_type)      \
+                            X(kw_loop) X(kw_context) X(kw_msg) X(s_blocking)   \
+                                X(s_get_loop) X(s_loop) X(s_add_done_callback) \
+                                    X(s_cancel) X(s_result) X(s_throw)         \
+                                        X(s_cancelled) X(s_run)                \
+                                            X(s_log_traceback)                 \
+                                                X(s_cancel_message)            \
+                                                    X(s_scheduled)
 
 int
 rp_aio_traverse(struct rp_aio_state *state, visitproc visit, void *arg)

@@ -47,9 +47,9 @@ leave(struct rp_loop *loop, PyObject *before)
 static void
 queue_step(struct rp_task *t, PyObject *exc)
 {
-    if (rp_ring_push(t->loop, (struct rp_ready){RP_READY_STEP,
-                                                {Py_NewRef(t->self)},
-                                                {exc}, NULL}) < 0)
+    if (rp_ring_push(t->loop,
+                     (struct rp_ready){
+                         RP_READY_STEP, {Py_NewRef(t->self)}, {exc}, NULL}) < 0)
         rp_loop_take_exception(t->loop);
 }
 
@@ -129,8 +129,10 @@ wait_blocking(struct rp_task *t, PyObject *y, PyObject *blocking)
         queue_error(t, "Task %R got Future %R attached to a different loop",
                     t->self, y);
     else if (!yes)
-        queue_error(t, "yield was used instead of yield from in task %R "
-                       "with %R", t->self, y);
+        queue_error(t,
+                    "yield was used instead of yield from in task %R "
+                    "with %R",
+                    t->self, y);
     else
         return wait_for(t, y);
     return 0;
@@ -159,8 +161,10 @@ wait_on(struct rp_task *t, PyObject *y)
             if (PyErr_Occurred())
                 queue_step(t, rp_py_take_exception());
             else if (PyGen_CheckExact(y))
-                queue_error(t, "yield was used instead of yield from for "
-                               "generator in task %R with %R", t->self, y);
+                queue_error(t,
+                            "yield was used instead of yield from for "
+                            "generator in task %R with %R",
+                            t->self, y);
             else
                 queue_error(t, "Task got bad yield: %R", y, NULL);
         }
@@ -169,8 +173,7 @@ wait_on(struct rp_task *t, PyObject *y)
 }
 
 /* coro.throw(exc); the same three outcomes as PyIter_Send(). */
-static PySendResult
-throw(struct rp_task *t, PyObject *exc, PyObject **result)
+static PySendResult throw(struct rp_task * t, PyObject *exc, PyObject **result)
 {
     PyObject *stop;
 
@@ -263,8 +266,7 @@ rp_task_deliver(struct rp_loop *loop, rp_drive_done done, void *arg,
         rp_py_set_exception(err);
         done(arg, NULL);
     } else if (fatal ||
-               PyErr_GivenExceptionMatches(err,
-                                           loop->state->cancelled_error)) {
+               PyErr_GivenExceptionMatches(err, loop->state->cancelled_error)) {
         Py_DECREF(err);
     } else {
         rp_py_set_exception(err);

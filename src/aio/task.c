@@ -104,8 +104,8 @@ finish(struct rp_task *t, PyObject *value, PyObject *err)
     PyObject *self = t->self, *r, *msg = NULL, *args;
 
     if (value && !t->must_cancel) {
-        r = PyObject_CallFunctionObjArgs(state->future_set_result, self,
-                                         value, NULL);
+        r = PyObject_CallFunctionObjArgs(state->future_set_result, self, value,
+                                         NULL);
     } else if (value ||
                PyErr_GivenExceptionMatches(err, state->cancelled_error)) {
         if (value) {
@@ -121,11 +121,11 @@ finish(struct rp_task *t, PyObject *value, PyObject *err)
                                          msg ? msg : Py_None, NULL);
         Py_XDECREF(msg);
     } else {
-        r = PyObject_CallFunctionObjArgs(state->future_set_exception, self,
-                                         err, NULL);
+        r = PyObject_CallFunctionObjArgs(state->future_set_exception, self, err,
+                                         NULL);
         /* the server reports it: no "was never retrieved" */
-        if (r && PyObject_GenericSetAttr(self, state->s_log_traceback,
-                                         Py_False) < 0)
+        if (r &&
+            PyObject_GenericSetAttr(self, state->s_log_traceback, Py_False) < 0)
             Py_CLEAR(r);
     }
     if (!r)
@@ -145,8 +145,7 @@ rp_task_put(struct rp_task *t, PyObject *value, PyObject *err)
         t->listed = false;
     }
     t->done = NULL;
-    if (Py_REFCNT(self) > 1 || t->dirty || has_weakrefs(self) ||
-        loop->debug) {
+    if (Py_REFCNT(self) > 1 || t->dirty || has_weakrefs(self) || loop->debug) {
         finish(t, value, err);
         t->finished = true;
         Py_CLEAR(t->waits);
@@ -158,8 +157,7 @@ rp_task_put(struct rp_task *t, PyObject *value, PyObject *err)
     t->cancels = 0;
     t->must_cancel = false;
     t->quiet = true;
-    if (!loop->ev || loop->ntasks == RP_AIO_TASKS_MAX ||
-        Py_REFCNT(self) > 1) {
+    if (!loop->ev || loop->ntasks == RP_AIO_TASKS_MAX || Py_REFCNT(self) > 1) {
         t->finished = true;
         Py_DECREF(self);
         return;
@@ -234,9 +232,8 @@ task_finalize(PyObject *self)
 
     if (t->coro && !t->finished && !t->quiet) {
         PyErr_Fetch(&type, &value, &tb);
-        context = Py_BuildValue(
-            "{s:O,s:s}", "task", self, "message",
-            "Task was destroyed but it is pending!");
+        context = Py_BuildValue("{s:O,s:s}", "task", self, "message",
+                                "Task was destroyed but it is pending!");
         if (context)
             r = PyObject_CallMethod((PyObject *)t->loop,
                                     "call_exception_handler", "O", context);
@@ -300,11 +297,10 @@ static PyType_Slot task_slots[] = {
 };
 
 /* basicsize is the base's and ours; state.c fills it in */
-PyType_Spec rp_task_spec = {
-    "rupy.Task", 0, 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-        Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    task_slots};
+PyType_Spec rp_task_spec = {"rupy.Task", 0, 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                            task_slots};
 
 /* A future calls it by loop.call_soon(), which knows it and queues the
  * task; somebody else's loop or future may call it as a function. */
@@ -314,14 +310,16 @@ wakeup_call(PyObject *self, PyObject *args, PyObject *kwargs)
     struct rp_task *t = ((struct rp_wakeup *)self)->task;
     PyObject *fut;
 
-    if (!PyArg_ParseTuple(args, "O", &fut) || (kwargs && PyDict_GET_SIZE(kwargs)))
+    if (!PyArg_ParseTuple(args, "O", &fut) ||
+        (kwargs && PyDict_GET_SIZE(kwargs)))
         return PyErr_Occurred() ? NULL
                                 : PyErr_Format(PyExc_TypeError,
                                                "takes no keyword arguments");
     if (t && t->loop->ev &&
         rp_ring_push(t->loop, (struct rp_ready){RP_READY_WAKE,
                                                 {Py_NewRef(t->self)},
-                                                {Py_NewRef(fut)}, NULL}) < 0)
+                                                {Py_NewRef(fut)},
+                                                NULL}) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

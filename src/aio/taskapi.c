@@ -16,8 +16,7 @@ rp_task_cancel(struct rp_task *t, PyObject *msg)
     if (t->waits) {
         stack[0] = t->waits;
         stack[1] = msg ? msg : Py_None;
-        r = PyObject_VectorcallMethod(state->s_cancel, stack, 1,
-                                      state->kw_msg);
+        r = PyObject_VectorcallMethod(state->s_cancel, stack, 1, state->kw_msg);
         yes = r ? PyObject_IsTrue(r) : -1;
         Py_XDECREF(r);
         if (yes < 0)
@@ -115,8 +114,8 @@ task_get_stack(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:get_stack", names,
                                      &limit))
         return NULL;
-    return PyObject_CallMethod(TASK->loop->state->base_tasks,
-                               "_task_get_stack", "OO", self, limit);
+    return PyObject_CallMethod(TASK->loop->state->base_tasks, "_task_get_stack",
+                               "OO", self, limit);
 }
 
 static PyObject *

@@ -109,12 +109,14 @@ rp_heap_expire(struct rp_loop *loop, double now)
         bool ours = rp_is_handle(heap->v[0].handle);
         PyObject *h = take(heap, 0);
 
-        if (!ours && PyObject_SetAttr(h, loop->state->s_scheduled,
-                                      Py_False) < 0)
+        if (!ours &&
+            PyObject_SetAttr(h, loop->state->s_scheduled, Py_False) < 0)
             PyErr_Clear();
-        if (rp_ring_push(loop, (struct rp_ready){
-                                   ours ? RP_READY_HANDLE : RP_READY_PYTHON,
-                                   {h}, {NULL}, NULL}) < 0)
+        if (rp_ring_push(loop, (struct rp_ready){ours ? RP_READY_HANDLE
+                                                      : RP_READY_PYTHON,
+                                                 {h},
+                                                 {NULL},
+                                                 NULL}) < 0)
             return -1;
     }
     return 0;

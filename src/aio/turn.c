@@ -37,8 +37,8 @@ report(struct rp_loop *loop, const char *message, PyObject *exc,
     Py_DECREF(exc);
     if (context &&
         (!source || PyDict_SetItemString(context, "task", source) == 0))
-        r = PyObject_CallMethod((PyObject *)loop, "call_exception_handler",
-                                "O", context);
+        r = PyObject_CallMethod((PyObject *)loop, "call_exception_handler", "O",
+                                context);
     Py_XDECREF(context);
     Py_XDECREF(r);
     if (r)

@@ -33,7 +33,7 @@ rp_master_config_init(struct rp_master_config *c)
         .boot_failures = 3,
         .backoff_min = 1,
         .backoff_max = 30,
-        .healthy_after = 60,
+        .healthy_after = 1,
     };
 }
 

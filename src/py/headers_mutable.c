@@ -159,9 +159,10 @@ PyDoc_STRVAR(
     doc,
     "MutableHeaders(items=None)\n--\n\n"
     "Headers that can be changed: those of a Response.\n\n"
-    "[name] = value replaces all lines of that name, add() adds one, del takes\n"
-    "all out.  Content-Length, Transfer-Encoding, Connection and Date belong to\n"
-    "the server: they may be set here, and are left out of what is sent.");
+    "[name] = value replaces all lines of that name, add() adds one, del\n"
+    "takes all out.  Content-Length, Transfer-Encoding, Connection and Date\n"
+    "belong to the server: they may be set here, and are left out of what is\n"
+    "sent.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},

@@ -359,8 +359,8 @@ static PyMethodDef methods[] = {
 PyDoc_STRVAR(
     doc,
     "MultiDict(items=None)\n--\n\n"
-    "Pairs in order, not changed by anybody: a mapping in which a name may come\n"
-    "more than once.  items is a mapping or an iterable of pairs.\n\n"
+    "Pairs in order, not changed by anybody: a mapping in which a name may\n"
+    "come more than once.  items is a mapping or an iterable of pairs.\n\n"
     "[] and get() give the first value of a name, getlist() all; keys(),\n"
     "values(), items(), iteration and len() go over all pairs.");
 

@@ -274,9 +274,8 @@ static PyMemberDef members[] = {
 };
 
 PyDoc_STRVAR(
-    doc,
-    "What a client asked for.  Read-only; every attribute is made at its first\n"
-    "use and then kept.  It may be kept after the answer was sent.");
+    doc, "What a client asked for.  Read-only; every attribute is made at its\n"
+         "first use and then kept.  It may be kept after the answer was sent.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},

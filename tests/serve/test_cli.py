@@ -18,13 +18,16 @@ OURS = re.compile(r"RUPY_SERVE_|(PORT|WEB_CONCURRENCY|VIRTUAL_ENV)$")
 
 
 def run(
-    program: Path, *args: str, cwd: Path | None = None, **env: str
+    program: Path,
+    *args: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not OURS.match(k)}
     return subprocess.run(
         [str(program), *args],
         cwd=cwd,
-        env={**clean, **env},
+        env={**clean, **(env or {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -33,7 +36,7 @@ def run(
 
 
 def config(program: Path, *args: str, **env: str) -> Any:
-    done = run(program, "--print-config", "json", *args, **env)
+    done = run(program, "--print-config", "json", *args, env=env)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -47,9 +50,7 @@ def help_names(program: Path) -> set[str]:
 
 @pytest.fixture
 def apps(tmp_path: Path) -> Path:
-    (tmp_path / "good.py").write_text(
-        "from rupy import Rupy\n\napp = Rupy()\n"
-    )
+    (tmp_path / "good.py").write_text("from rupy import Rupy\n\napp = Rupy()\n")
     (tmp_path / "raises.py").write_text("1 / 0\n")
     (tmp_path / "no_start.py").write_text(
         "from rupy import Rupy\n\napp = Rupy()\n\n\n"
@@ -59,7 +60,7 @@ def apps(tmp_path: Path) -> Path:
 
 
 def test_version_names_what_is_inside(rupy_bin: Path) -> None:
-    done = run(rupy_bin, "--version", RUPY_SERVE_NONSENSE="1")
+    done = run(rupy_bin, "--version", env={"RUPY_SERVE_NONSENSE": "1"})
     assert done.returncode == 0
     assert re.fullmatch(
         r"rupy-serve \S+ \(CPython 3\.\d+\.\S+, libpython (static|shared), "
@@ -190,7 +191,7 @@ def test_check_config_does_not_load_the_application(rupy_bin: Path) -> None:
 def test_a_mistake_is_one_line_and_status_1(
     rupy_bin: Path, args: list[str], env: dict[str, str], want: str
 ) -> None:
-    done = run(rupy_bin, *args, **env)
+    done = run(rupy_bin, *args, env=env)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert want in done.stderr

@@ -47,9 +47,9 @@ struct rp_aio_state {
     PyTypeObject *step_type;
     PyCFunction wakeup_function;
 
-    PyObject *kw_loop;     /* ("loop",) */
-    PyObject *kw_context;  /* ("context",) */
-    PyObject *kw_msg;      /* ("msg",) */
+    PyObject *kw_loop;    /* ("loop",) */
+    PyObject *kw_context; /* ("context",) */
+    PyObject *kw_msg;     /* ("msg",) */
     PyObject *s_blocking, *s_get_loop, *s_loop, *s_add_done_callback;
     PyObject *s_cancel, *s_result, *s_throw, *s_cancelled, *s_run;
     PyObject *s_log_traceback, *s_cancel_message, *s_scheduled;
@@ -57,9 +57,9 @@ struct rp_aio_state {
     struct rp_list loops; /* all of this module's, for the fork hook */
     struct rp_handle *handles[RP_AIO_HANDLES_MAX];
     int nhandles;
-    int closed;    /* cleared: free lists take nothing more */
-    int tested;    /* the self-test of driven tasks ran */
-    int native;    /* it failed, or RUPY_TASKS=native: no driven tasks */
+    int closed;     /* cleared: free lists take nothing more */
+    int tested;     /* the self-test of driven tasks ran */
+    int native;     /* it failed, or RUPY_TASKS=native: no driven tasks */
     uint64_t names; /* last number given to an unnamed task */
 };
 

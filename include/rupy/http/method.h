@@ -14,7 +14,7 @@ enum rp_method {
 #define X(name) RP_METHOD_##name,
     RP_METHODS(X)
 #undef X
-    RP_METHOD_OTHER, /* any other token: its name says which */
+        RP_METHOD_OTHER, /* any other token: its name says which */
 };
 
 /* Methods are case-sensitive (RFC 9110 9.1). */

@@ -40,9 +40,8 @@
 
 enum request_field {
 #define X(NAME, name, doc) REQUEST_##NAME,
-    RP_REQUEST_FIELDS(X)
+    RP_REQUEST_FIELDS(X) REQUEST_JSON,
 #undef X
-        REQUEST_JSON,
     REQUEST_NFIELDS
 };
 

@@ -71,6 +71,27 @@ START_TEST(the_first_registered_with_the_method_wins)
 }
 END_TEST
 
+START_TEST(a_star_answers_what_no_other_route_of_the_path_does)
+{
+    static const char *const routes[] = {
+        "* /a", "PUT /a", "GET /p/<x:int>", "* /p/<x>", "PUT /p/<x:int>", NULL,
+    };
+    static const struct question questions[] = {
+        {"BREW /a", "FOUND 1", "any method"},
+        {"OPTIONS /a", "FOUND 1", "OPTIONS, too"},
+        {"HEAD /a", "FOUND 1", "and HEAD"},
+        {"PUT /a", "FOUND 2", "but not what has a route"},
+        {"GET /p/5", "FOUND 3 5", "an earlier route goes first"},
+        {"PUT /p/5", "FOUND 4 5", "a later one does not"},
+        {"BREW /p/5", "FOUND 4 5", "when the first that matches has not"},
+        {NULL, NULL, NULL},
+    };
+
+    add_all(routes);
+    ask_all(questions);
+}
+END_TEST
+
 START_TEST(allow_may_be_left_out)
 {
     struct rp_match match;
@@ -125,6 +146,7 @@ main(void)
     const TTest *const tests[] = {
         a_known_path_with_another_method_is_not_allowed,
         the_first_registered_with_the_method_wins,
+        a_star_answers_what_no_other_route_of_the_path_does,
         allow_may_be_left_out,
         allow_never_names_half_a_method,
     };
