@@ -132,17 +132,22 @@ task_print_stack(PyObject *self, PyObject *args, PyObject *kwargs)
 }
 
 static PyObject *
-task_add_done_callback(PyObject *self, PyObject *args, PyObject *kwargs)
+task_add_done_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kwnames)
 {
-    PyObject *f, *r = NULL;
+    Py_ssize_t n = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    PyObject *stack[4] = {self};
 
     TASK->dirty = true;
-    f = PyObject_CallMethod(TASK->loop->state->future_add_callback, "__get__",
-                            "O", self);
-    if (f)
-        r = PyObject_Call(f, args, kwargs);
-    Py_XDECREF(f);
-    return r;
+    if (n > 3) {
+        PyErr_SetString(PyExc_TypeError,
+                        "add_done_callback() takes a function and a context");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < n; i++)
+        stack[i + 1] = args[i];
+    return PyObject_Vectorcall(TASK->loop->state->future_add_callback, stack,
+                               (size_t)nargs + 1, kwnames);
 }
 
 PyMethodDef rp_task_methods[] = {
@@ -162,7 +167,7 @@ PyMethodDef rp_task_methods[] = {
     {"print_stack", (PyCFunction)(void (*)(void))task_print_stack,
      METH_VARARGS | METH_KEYWORDS, NULL},
     {"add_done_callback", (PyCFunction)(void (*)(void))task_add_done_callback,
-     METH_VARARGS | METH_KEYWORDS, NULL},
+     METH_FASTCALL | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -20,9 +20,9 @@ struct rp_access {
     int fd;
     enum rp_access_format format;
     struct rp_buf lines;
-    int64_t second;  /* that `time` is of */
-    char time[40];   /* 23/Nov/2026:10:00:00 +0000, or ISO 8601 */
-    uint64_t lost;   /* lines, since the last complaint */
+    int64_t second; /* that `time` is of */
+    char time[40];  /* 23/Nov/2026:10:00:00 +0000, or ISO 8601 */
+    uint64_t lost;  /* lines, since the last complaint */
 };
 
 struct rp_access *
@@ -127,9 +127,9 @@ static struct rp_str
 field_of(const struct rp_access_record *r, struct rp_str name)
 {
     const struct rp_field *f =
-        r->request ? rp_fields_find(r->request->fields, r->request->nfields,
-                                    name)
-                   : NULL;
+        r->request
+            ? rp_fields_find(r->request->fields, r->request->nfields, name)
+            : NULL;
 
     return f ? f->value : (struct rp_str){NULL, 0};
 }

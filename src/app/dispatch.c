@@ -40,8 +40,8 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
     }
     if (route_path(x, &path) < 0)
         return 503;
-    switch (rp_router_match(v->router, r->method_name, path, &x->match,
-                            allow)) {
+    switch (
+        rp_router_match(v->router, r->method_name, path, &x->match, allow)) {
     case RP_ROUTE_FOUND:
         x->handler = &((struct rp_route *)x->match.route)->handler;
         return 0;

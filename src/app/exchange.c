@@ -11,9 +11,9 @@
 #include "rupy/http/status.h"
 
 enum {
-    POOL_MAX = 64,             /* spare exchanges kept */
-    ARENA_MAX = 1024 * 1024,   /* bytes a request may take beside content */
-    CONTENT_KEEP = 64 * 1024,  /* a larger content buffer is not kept */
+    POOL_MAX = 64,            /* spare exchanges kept */
+    ARENA_MAX = 1024 * 1024,  /* bytes a request may take beside content */
+    CONTENT_KEEP = 64 * 1024, /* a larger content buffer is not kept */
 };
 
 struct rp_exchange_pool {
@@ -249,8 +249,8 @@ fail(struct rp_exchange *x, const char *why)
 static bool
 fields_say_close(const struct rp_field *v, unsigned n)
 {
-    return n > 0 && rp_fields_list_has(v, n, RP_STR("connection"),
-                                       RP_STR("close"));
+    return n > 0 &&
+           rp_fields_list_has(v, n, RP_STR("connection"), RP_STR("close"));
 }
 
 int
@@ -311,8 +311,8 @@ clip(struct rp_exchange *x, size_t n)
     if ((uint64_t)x->left < n) {
         rp_warn("%.*s %.*s: the answer is longer than its Content-Length: "
                 "%zu bytes cut off",
-                RP_STR_ARG(x->request.method_name),
-                RP_STR_ARG(x->request.path), n - (size_t)x->left);
+                RP_STR_ARG(x->request.method_name), RP_STR_ARG(x->request.path),
+                n - (size_t)x->left);
         n = (size_t)x->left;
         x->close = true;
     }
@@ -403,19 +403,27 @@ rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a)
 }
 
 void
-rp_exchange_answer_status(struct rp_exchange *x, int status)
+rp_exchange_answer_plain(struct rp_exchange *x, int status,
+                         const struct rp_field *fields, unsigned nfields)
 {
     char text[64];
     struct rp_str reason = rp_status_reason(status);
-    int n = snprintf(text, sizeof(text), "%d %.*s\n", status,
-                     RP_STR_ARG(reason));
     struct rp_answer a = {
-        .status = status,
-        .content_type = RP_STR("text/plain; charset=utf-8"),
-        .content = {text, (size_t)n},
-    };
+        .status = status, .fields = fields, .nfields = nfields};
 
+    if (rp_status_has_content(status)) {
+        int n = snprintf(text, sizeof(text), "%d %.*s\n", status,
+                         RP_STR_ARG(reason));
+        a.content_type = RP_STR("text/plain; charset=utf-8");
+        a.content = (struct rp_str){text, (size_t)n};
+    }
     rp_exchange_answer(x, &a);
+}
+
+void
+rp_exchange_answer_status(struct rp_exchange *x, int status)
+{
+    rp_exchange_answer_plain(x, status, NULL, 0);
 }
 
 void

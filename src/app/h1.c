@@ -22,9 +22,9 @@
 #include "rupy/http/status.h"
 
 enum {
-    TURN_REQUESTS = 16,     /* of one connection, then others come first */
-    SKIP_MAX = 64 * 1024,   /* content that is read only to be dropped */
-    AHEAD_MAX = 64 * 1024,  /* input read while a handler is at work */
+    TURN_REQUESTS = 16,    /* of one connection, then others come first */
+    SKIP_MAX = 64 * 1024,  /* content that is read only to be dropped */
+    AHEAD_MAX = 64 * 1024, /* input read while a handler is at work */
 };
 
 enum state { HEAD, CONTENT, BUSY, SKIP, CLOSED };
@@ -42,7 +42,7 @@ struct rp_h1 {
     uint32_t skipped;
     bool feeding; /* feed() is on the stack */
     bool eof;
-    bool skip_first;    /* content is left when the answer ends */
+    bool skip_first; /* content is left when the answer ends */
 };
 
 static void
@@ -89,13 +89,13 @@ refuse(struct rp_h1 *h, int err)
         return;
     }
     struct rp_str reason = rp_status_reason(status);
-    int n = snprintf(text, sizeof(text), "%d %.*s\n", status,
-                     RP_STR_ARG(reason));
+    int n =
+        snprintf(text, sizeof(text), "%d %.*s\n", status, RP_STR_ARG(reason));
     struct rp_field fields[1];
     unsigned nfields = 0;
     if (status == 503)
-        fields[nfields++] = (struct rp_field){RP_STR("retry-after"),
-                                              RP_STR("1")};
+        fields[nfields++] =
+            (struct rp_field){RP_STR("retry-after"), RP_STR("1")};
     struct rp_response_head head = {
         .status = status,
         .fields = fields,
@@ -156,20 +156,7 @@ answer_status(struct rp_exchange *x, int status, struct rp_buf *allow)
         f[n++] = (struct rp_field){RP_STR("allow"), {allow->p, allow->n}};
     if (status == 503)
         f[n++] = (struct rp_field){RP_STR("retry-after"), RP_STR("1")};
-    if (n == 0) {
-        rp_exchange_answer_status(x, status);
-        return;
-    }
-    struct rp_str line = rp_status_reason(status);
-    struct rp_answer a = {
-        .status = status,
-        .fields = f,
-        .nfields = n,
-        .content = status == 204 ? (struct rp_str){NULL, 0} : line,
-    };
-    if (status != 204)
-        a.content_type = RP_STR("text/plain; charset=utf-8");
-    rp_exchange_answer(x, &a);
+    rp_exchange_answer_plain(x, status, f, n);
 }
 
 static bool
@@ -178,8 +165,7 @@ says_close(const struct rp_h1 *h, const struct rp_request *r)
     const struct rp_service *v = h->v;
 
     return !r->keep_alive || !v->keep_alive || v->retiring ||
-           (v->keep_alive_requests &&
-            h->nrequests >= v->keep_alive_requests);
+           (v->keep_alive_requests && h->nrequests >= v->keep_alive_requests);
 }
 
 /* A head is whole: find the handler, and say whether content comes first.
@@ -314,8 +300,8 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
         refuse(h, RP_HTTP_NO_MEMORY);
         return n;
     }
-    int k = rp_parser_head(&h->parser, &h->v->limits, p, n, x->fields,
-                           &x->request);
+    int k =
+        rp_parser_head(&h->parser, &h->v->limits, p, n, x->fields, &x->request);
     if (k <= 0) {
         rp_exchange_free(x);
         if (k < 0) {

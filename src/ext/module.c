@@ -24,8 +24,9 @@ argv_from_list(PyObject *list, PyObject *words, char **v, Py_ssize_t n)
     return 0;
 }
 
-PyDoc_STRVAR(main_doc,
-"main(argv, /)\n--\n\nDo what the command line says; return the exit status.");
+PyDoc_STRVAR(
+    main_doc,
+    "main(argv, /)\n--\n\nDo what the command line says; return the exit status.");
 
 static PyObject *
 core_main(PyObject *module, PyObject *list)
@@ -87,9 +88,9 @@ set_option(struct rp_config *c, PyObject *name, PyObject *value)
 }
 
 PyDoc_STRVAR(serve_doc,
-"serve(app, options, /)\n--\n\n"
-"Serve app until told to stop; return the exit status.\n"
-"ValueError: an option is not right.");
+             "serve(app, options, /)\n--\n\n"
+             "Serve app until told to stop; return the exit status.\n"
+             "ValueError: an option is not right.");
 
 static PyObject *
 core_serve(PyObject *module, PyObject *args)
@@ -109,6 +110,10 @@ core_serve(PyObject *module, PyObject *args)
         if (set_option(&c, key, value) < 0)
             goto out;
     if (rp_config_finish(&c) < 0) {
+        PyErr_SetString(PyExc_ValueError, c.error);
+        goto out;
+    }
+    if (rp_command_prepare(&c) < 0) {
         PyErr_SetString(PyExc_ValueError, c.error);
         goto out;
     }

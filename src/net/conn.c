@@ -12,7 +12,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "rupy/base/clock.h"
@@ -20,9 +19,7 @@
 #include "rupy/net/impl.h"
 
 enum {
-    FLUSH_PIECES = 64,
     AHEAD_MAX = 128 * 1024, /* input kept for a session that is busy */
-    SPARE_MAX = 64 * 1024,  /* a larger output buffer is not kept */
 };
 
 #define LINGER_TOTAL 30.0 /* seconds, however much still comes */
@@ -45,10 +42,8 @@ set_events(struct rp_conn *c, int events)
     ev_io_start(loop, &c->io);
 }
 
-/* Watch what can be used: input while there is room for it, room to write
- * while the socket has none. */
-static void
-update_events(struct rp_conn *c)
+void
+rp_conn_update_events(struct rp_conn *c)
 {
     int events = 0;
 
@@ -56,9 +51,8 @@ update_events(struct rp_conn *c)
         return;
     if (c->stuck)
         events |= EV_WRITE;
-    if (c->state == RP_CONN_LINGER ||
-        (c->state == RP_CONN_OPEN && !c->eof && c->in.n < AHEAD_MAX &&
-         !c->sink.over))
+    if (c->state == RP_CONN_LINGER || (c->state == RP_CONN_OPEN && !c->eof &&
+                                       c->in.n < AHEAD_MAX && !c->sink.over))
         events |= EV_READ;
     set_events(c, events);
 }
@@ -105,9 +99,8 @@ deadline(const struct rp_conn *c)
     return at;
 }
 
-/* Make the timer fire at the deadline or earlier. */
-static void
-arm(struct rp_conn *c)
+void
+rp_conn_arm(struct rp_conn *c)
 {
     struct ev_loop *loop = c->server->loop;
     double at = deadline(c), left;
@@ -133,7 +126,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         return;
     at = deadline(c);
     if (at == 0 || at > c->server->service->now + 0.001) {
-        arm(c);
+        rp_conn_arm(c);
         return;
     }
     if (c->state != RP_CONN_OPEN ||
@@ -143,7 +136,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         return;
     }
     c->session->ops->timeout(c->session, c->wait);
-    arm(c);
+    rp_conn_arm(c);
 }
 
 /* ---- What the session asks for ---- */
@@ -170,7 +163,7 @@ sink_wait(struct rp_sink *sink, enum rp_wait what)
     c->wait = what;
     c->since = c->server->service->now;
     if (what != RP_WAIT_IDLE || c->armed == 0)
-        arm(c);
+        rp_conn_arm(c);
 }
 
 static void
@@ -194,7 +187,7 @@ sink_close(struct rp_sink *sink, bool linger)
     c->state = RP_CONN_CLOSING;
     rp_list_del(&c->again);
     sink_wake(sink);
-    update_events(c);
+    rp_conn_update_events(c);
 }
 
 static void
@@ -249,7 +242,7 @@ rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer)
         rp_conn_drop(c);
         return;
     }
-    update_events(c);
+    rp_conn_update_events(c);
 }
 
 void
@@ -296,114 +289,6 @@ rp_conn_is_idle(const struct rp_conn *c)
 {
     return c->state == RP_CONN_OPEN && c->in.n == 0 &&
            (c->wait == RP_WAIT_IDLE || c->wait == RP_WAIT_FIRST);
-}
-
-/* ---- Output ---- */
-
-/* All was sent: a buffer that nobody needs goes to the next who answers. */
-static void
-spare_out(struct rp_conn *c)
-{
-    struct rp_server *s = c->server;
-    struct rp_buf *out = &c->sink.out;
-
-    rp_buf_reset(out);
-    if (s->nspare < sizeof(s->spare) / sizeof(s->spare[0]) &&
-        out->cap <= SPARE_MAX && out->cap > 0) {
-        s->spare[s->nspare++] = *out;
-        rp_buf_init(out, 0);
-    } else {
-        rp_buf_fini(out);
-        rp_buf_init(out, 0);
-    }
-}
-
-/* Everything that was asked for is sent, and close() was asked for too. */
-static void
-finish_closing(struct rp_conn *c)
-{
-    if (!c->linger || c->eof || shutdown(c->io.fd, SHUT_WR) < 0) {
-        rp_conn_drop(c);
-        return;
-    }
-    c->state = RP_CONN_LINGER;
-    c->since = c->progress = c->server->service->now;
-    rp_buf_fini(&c->in);
-    update_events(c);
-    arm(c);
-}
-
-/* Write until all is gone or the socket is full.  0, or -1: it is broken. */
-static int
-write_queue(struct rp_conn *c)
-{
-    struct rp_sink *sink = &c->sink;
-
-    c->stuck = false;
-    while (rp_sink_queued(sink) > 0) {
-        struct rp_str v[FLUSH_PIECES];
-        struct iovec iov[FLUSH_PIECES];
-        unsigned n = rp_sink_peek(sink, v, FLUSH_PIECES);
-        ssize_t k;
-
-        if (n == 1) {
-            k = write(c->io.fd, v[0].p, v[0].n);
-        } else {
-            for (unsigned i = 0; i < n; i++)
-                iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
-            k = writev(c->io.fd, iov, (int)n);
-        }
-        if (k < 0) {
-            if (errno == EINTR)
-                continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK)
-                return -1;
-            c->stuck = true;
-            return 0;
-        }
-        c->progress = c->server->service->now;
-        rp_count(c->server->service->counters->bytes_out, (uint64_t)k);
-        if (n == 1 && sink->nrefs == 0 && (size_t)k == sink->out.n)
-            rp_buf_reset(&sink->out);
-        else
-            rp_sink_sent(sink, (size_t)k);
-    }
-    return 0;
-}
-
-void
-rp_conn_flush(struct rp_conn *c)
-{
-    struct rp_sink *sink = &c->sink;
-
-    if (c->dirty.next != &c->dirty) {
-        rp_list_del(&c->dirty);
-        c->server->ndirty--;
-    }
-    if (c->state == RP_CONN_DEAD || c->state == RP_CONN_LINGER)
-        return;
-    bool was_stuck = c->stuck;
-    if (write_queue(c) < 0) {
-        rp_conn_drop(c);
-        return;
-    }
-    if (c->stuck) {
-        if (!was_stuck)
-            c->progress = c->server->service->now;
-        arm(c);
-    } else {
-        spare_out(c);
-    }
-    if (sink->over && rp_sink_queued(sink) <= RP_SINK_LOW) {
-        sink->over = false;
-        c->session->ops->drained(c->session);
-        if (c->state == RP_CONN_DEAD)
-            return;
-    }
-    if (c->state == RP_CONN_CLOSING && rp_sink_queued(sink) == 0)
-        finish_closing(c);
-    else if (c->stuck || c->events != EV_READ)
-        update_events(c);
 }
 
 /* ---- Input ---- */
@@ -469,7 +354,7 @@ rp_conn_again(struct rp_conn *c)
     }
     if (c->again.next == &c->again)
         tell_eof(c);
-    update_events(c);
+    rp_conn_update_events(c);
 }
 
 static void
@@ -492,7 +377,7 @@ on_readable(struct rp_conn *c)
         c->eof = true;
         if (c->in.n == 0 || c->again.next == &c->again)
             tell_eof(c);
-        update_events(c);
+        rp_conn_update_events(c);
         return;
     }
     n = (size_t)k;
@@ -513,7 +398,7 @@ on_readable(struct rp_conn *c)
             rp_conn_again(c);
     }
     if (c->state == RP_CONN_OPEN && c->in.n >= AHEAD_MAX)
-        update_events(c);
+        rp_conn_update_events(c);
 }
 
 static void

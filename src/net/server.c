@@ -14,9 +14,9 @@
 #define RETRY_ACCEPT 0.25 /* seconds, when descriptors ran out */
 
 enum {
-    TURN_ROUNDS = 4,         /* of flushing, in one turn */
-    UNSENT_MAX = 64 * 1024,  /* answers held back while requests are waiting */
-    LAST_ACCEPTS = 65536,    /* when retiring */
+    TURN_ROUNDS = 4,        /* of flushing, in one turn */
+    UNSENT_MAX = 64 * 1024, /* answers held back while requests are waiting */
+    LAST_ACCEPTS = 65536,   /* when retiring */
 };
 
 static void

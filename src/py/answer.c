@@ -180,8 +180,7 @@ rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
             return;
         }
         rp_request_object_end(request);
-        answer_bytes(x, json, slice_of_bytes(json),
-                     RP_STR("application/json"));
+        answer_bytes(x, json, slice_of_bytes(json), RP_STR("application/json"));
         return;
     }
     if (PyBytes_Check(result)) {
@@ -235,8 +234,8 @@ response_of_http_error(struct rp_py_state *st, PyObject *exc)
     long code = status ? PyLong_AsLong(status) : -1;
 
     if (status && detail && headers && !(code == -1 && PyErr_Occurred()))
-        response = rp_response_object_new(
-            st, detail, (int)code, headers == Py_None ? NULL : headers);
+        response = rp_response_object_new(st, detail, (int)code,
+                                          headers == Py_None ? NULL : headers);
     Py_XDECREF(status);
     Py_XDECREF(detail);
     Py_XDECREF(headers);

@@ -147,8 +147,8 @@ names_of_pattern(const struct rp_pattern *p)
 static bool
 is_coroutine_function(PyObject *handler)
 {
-    PyObject *f = PyMethod_Check(handler) ? PyMethod_GET_FUNCTION(handler)
-                                          : handler;
+    PyObject *f =
+        PyMethod_Check(handler) ? PyMethod_GET_FUNCTION(handler) : handler;
 
     if (!PyFunction_Check(f))
         return false;
@@ -209,12 +209,13 @@ keep_route(struct rp_app_object *app, struct rp_native_route *route)
     return 0;
 }
 
-PyDoc_STRVAR(add_route_doc,
-"_add_route(pattern, methods, handler, order, kwnames, threaded)\n--\n\n"
-"Let handler answer methods on pattern.  order: what its positional\n"
-"parameters take, None the request, else a parameter of the pattern;\n"
-"kwnames: parameters that it takes by keyword.\n"
-"ValueError: the pattern is wrong, or the route exists.");
+PyDoc_STRVAR(
+    add_route_doc,
+    "_add_route(pattern, methods, handler, order, kwnames, threaded)\n--\n\n"
+    "Let handler answer methods on pattern.  order: what its positional\n"
+    "parameters take, None the request, else a parameter of the pattern;\n"
+    "kwnames: parameters that it takes by keyword.\n"
+    "ValueError: the pattern is wrong, or the route exists.");
 
 static PyObject *
 app_add_route(struct rp_app_object *app, PyObject *args)
@@ -224,9 +225,9 @@ app_add_route(struct rp_app_object *app, PyObject *args)
     char err[ERROR_SIZE];
     int threaded;
 
-    if (!PyArg_ParseTuple(args, "UO!OO!O!p:_add_route", &pattern,
-                          &PyTuple_Type, &methods, &handler, &PyTuple_Type,
-                          &order, &PyTuple_Type, &kwnames, &threaded))
+    if (!PyArg_ParseTuple(args, "UO!OO!O!p:_add_route", &pattern, &PyTuple_Type,
+                          &methods, &handler, &PyTuple_Type, &order,
+                          &PyTuple_Type, &kwnames, &threaded))
         return NULL;
     route = new_route(app, pattern, handler, order, kwnames);
     if (!route)
@@ -252,8 +253,9 @@ app_add_route(struct rp_app_object *app, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(app_doc,
-"The base of rupy.Rupy: routes, matched and called by the C core.");
+PyDoc_STRVAR(
+    app_doc,
+    "The base of rupy.Rupy: routes, matched and called by the C core.");
 
 static PyMethodDef app_methods[] = {
     {"_add_route", (PyCFunction)app_add_route, METH_VARARGS, add_route_doc},
@@ -261,14 +263,10 @@ static PyMethodDef app_methods[] = {
 };
 
 static PyType_Slot app_slots[] = {
-    {Py_tp_doc, (void *)app_doc},
-    {Py_tp_new, app_new},
-    {Py_tp_init, app_init},
-    {Py_tp_dealloc, app_dealloc},
-    {Py_tp_traverse, app_traverse},
-    {Py_tp_clear, app_clear},
-    {Py_tp_methods, app_methods},
-    {0, NULL},
+    {Py_tp_doc, (void *)app_doc},   {Py_tp_new, app_new},
+    {Py_tp_init, app_init},         {Py_tp_dealloc, app_dealloc},
+    {Py_tp_traverse, app_traverse}, {Py_tp_clear, app_clear},
+    {Py_tp_methods, app_methods},   {0, NULL},
 };
 
 static PyType_Spec app_spec = {
@@ -292,11 +290,11 @@ rp_app_object_compile(struct rp_app_object *app)
 int
 rp_py_native_exec(PyObject *module, struct rp_py_state *st)
 {
-    st->app_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &app_spec,
-                                                            NULL);
+    st->app_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &app_spec, NULL);
     if (!st->app_type || PyModule_AddType(module, st->app_type) < 0)
         return -1;
-    st->stream_type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        module, &rp_stream_spec, NULL);
+    st->stream_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &rp_stream_spec, NULL);
     return st->stream_type ? 0 : -1;
 }

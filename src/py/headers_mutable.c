@@ -51,7 +51,7 @@ headers_add(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (check_nargs("add", nargs, 2, 2) < 0 ||
         rp_headers_object_add(of(self), args[0], args[1]) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 /* The first value of that name, or NULL without an exception. */
@@ -130,7 +130,7 @@ headers_clear(PyObject *self, PyObject *unused)
 {
     (void)unused;
     rp_headers_object_clear(of(self));
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 #define FASTCALL(f) (PyCFunction)(void (*)(void))(f)

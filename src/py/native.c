@@ -63,8 +63,7 @@ on_done(void *arg, PyObject *result)
 
     call->task = NULL;
     rp_exchange_set_data(call->x, NULL);
-    rp_native_finish(call->route, call->x, call->request,
-                     Py_XNewRef(result));
+    rp_native_finish(call->route, call->x, call->request, Py_XNewRef(result));
 }
 
 /* Drive what the handler returned, stolen. */
@@ -83,8 +82,8 @@ await_result(struct rp_native_route *route, struct rp_exchange *x,
         return;
     }
     *call = (struct rp_call){.route = route, .x = x, .request = request};
-    switch (rp_drive_start(loop, awaitable, on_done, call, &result,
-                           &call->task)) {
+    switch (
+        rp_drive_start(loop, awaitable, on_done, call, &result, &call->task)) {
     case RP_DRIVE_DONE:
         rp_native_finish(route, x, request, result);
         return;

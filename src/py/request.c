@@ -12,6 +12,8 @@
 
 #include "rupy/py/headers.h"
 
+_Static_assert(REQUEST_NFIELDS <= 32, "read has a bit for each field");
+
 static struct request_object *
 of(PyObject *self)
 {
@@ -34,6 +36,14 @@ rp_request_object_peer(const struct request_object *r)
     return r->copy == NULL ? NULL : &r->copy->peer;
 }
 
+/* Keep value, stolen, as that field. */
+static void
+keep_field(struct request_object *r, enum request_field field, PyObject *value)
+{
+    r->read |= UINT32_C(1) << field;
+    Py_XSETREF(r->v[field], value);
+}
+
 PyObject *
 rp_request_object_new(struct rp_py_state *st, struct rp_exchange *x,
                       PyObject *app)
@@ -49,8 +59,9 @@ rp_request_object_new(struct rp_py_state *st, struct rp_exchange *x,
             return NULL;
         memset((char *)r + sizeof(PyObject), 0, sizeof(*r) - sizeof(PyObject));
     }
+    r->st = st;
     r->x = x;
-    r->v[REQUEST_APP] = Py_NewRef(app);
+    keep_field(r, REQUEST_APP, Py_NewRef(app));
     return (PyObject *)r;
 }
 
@@ -121,6 +132,7 @@ rp_request_object_end(PyObject *request)
     if (Py_REFCNT(request) > 1) {
         keep(of(request));
         of(request)->x = NULL;
+        of(request)->tracked = true;
         PyObject_GC_Track(request);
     }
     Py_DECREF(request);
@@ -141,10 +153,9 @@ rp_request_object_set_params(PyObject *request, PyObject *dict)
     if (dict != NULL)
         params = Py_NewRef(dict);
     else
-        params = rp_request_object_match_params(
-            rp_py_state_of_type(Py_TYPE(request)), rp_exchange_match(r->x));
+        params = rp_request_object_match_params(r->st, rp_exchange_match(r->x));
     if (params != NULL)
-        Py_XSETREF(r->v[REQUEST_PATH_PARAMS], Py_NewRef(params));
+        keep_field(r, REQUEST_PATH_PARAMS, Py_NewRef(params));
     return params;
 }
 
@@ -164,13 +175,16 @@ request_clear(PyObject *self)
 {
     struct request_object *r = of(self);
     PyObject *headers = r->v[REQUEST_HEADERS];
-    unsigned i;
+    int i;
 
     /* Headers that somebody else has too read from this object. */
     if (headers != NULL && Py_REFCNT(headers) > 1)
         rp_headers_object_detach(headers);
-    for (i = 0; i < REQUEST_NFIELDS; i++)
+    while (r->read != 0) {
+        i = __builtin_ctz(r->read);
+        r->read &= r->read - 1;
         Py_CLEAR(r->v[i]);
+    }
     return 0;
 }
 
@@ -179,20 +193,22 @@ request_dealloc(PyObject *self)
 {
     struct request_object *r = of(self);
     PyTypeObject *tp = Py_TYPE(self);
-    struct rp_py_state *st;
 
-    PyObject_GC_UnTrack(self);
+    if (r->tracked)
+        PyObject_GC_UnTrack(self);
     if (r->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
     request_clear(self);
-    PyMem_Free(r->copy);
+    if (r->copy != NULL)
+        PyMem_Free(r->copy);
     r->copy = NULL;
     r->x = NULL;
-    r->disconnected = false;
-    st = rp_py_state_of_type(tp);
-    if (st != NULL && st->request_type == tp &&
-        st->nfree_requests < RP_PY_FREE_REQUESTS)
-        st->free_requests[st->nfree_requests++] = r;
+    r->disconnected = r->tracked = false;
+    /* A type without its module is itself garbage, and the state is gone. */
+    if (((PyHeapTypeObject *)tp)->ht_module != NULL &&
+        r->st->request_type == tp &&
+        r->st->nfree_requests < RP_PY_FREE_REQUESTS)
+        r->st->free_requests[r->st->nfree_requests++] = r;
     else
         PyObject_GC_Del(self);
     Py_DECREF(tp);
@@ -207,7 +223,8 @@ rp_request_object_get(struct request_object *r, enum request_field field)
         return value;
     value = rp_request_object_compute(r, field);
     /* Code that ran meanwhile may have read the same field. */
-    Py_XSETREF(r->v[field], value);
+    if (value != NULL)
+        keep_field(r, field, value);
     return value;
 }
 

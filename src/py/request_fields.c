@@ -230,10 +230,10 @@ content_length(const struct rp_request *r)
 PyObject *
 rp_request_object_compute(struct request_object *o, enum request_field field)
 {
-    struct rp_py_state *st = rp_py_state_of_type(Py_TYPE(o));
+    struct rp_py_state *st = o->st;
     const struct rp_request *r = rp_request_object_head(o);
 
-    if (r == NULL || st == NULL) {
+    if (r == NULL || st->request_type == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the request is over");
         return NULL;
     }

@@ -79,7 +79,7 @@ charset_of(const struct rp_request *r)
 PyObject *
 rp_request_object_text(struct request_object *r)
 {
-    struct rp_py_state *st = rp_py_state_of_type(Py_TYPE(r));
+    struct rp_py_state *st = r->st;
     PyObject *body = rp_request_object_get(r, REQUEST_BODY), *text;
     const char *charset;
 
@@ -109,7 +109,7 @@ is_clients_fault(void)
 PyObject *
 rp_request_object_json(struct request_object *r)
 {
-    struct rp_py_state *st = rp_py_state_of_type(Py_TYPE(r));
+    struct rp_py_state *st = r->st;
     PyObject *body = rp_request_object_get(r, REQUEST_BODY), *value;
 
     if (body == NULL || rp_py_state_load_json(st) < 0)

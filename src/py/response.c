@@ -192,12 +192,13 @@ response_init(PyObject *self, PyObject *args, PyObject *kwargs)
 static int
 keyword_index(PyObject *name)
 {
-    static const char *const names[] = {"content", "status", "headers",
-                                        "content_type"};
+    static const struct rp_str names[] = {
+        {"content", 7}, {"status", 6}, {"headers", 7}, {"content_type", 12}};
+    struct rp_str s;
     int i;
 
-    for (i = 0; i < 4; i++)
-        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
+    for (i = 0; i < 4 && rp_latin1_of_str(name, &s); i++)
+        if (rp_str_eq(s, names[i]))
             return i;
     PyErr_Format(PyExc_TypeError,
                  "Response() got an unexpected keyword argument '%U'", name);

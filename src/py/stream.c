@@ -106,8 +106,7 @@ send_piece(struct stream_object *s, PyObject *piece)
         p = PyBytes_AS_STRING(piece);
         n = PyBytes_GET_SIZE(piece);
     } else {
-        PyErr_Format(PyExc_TypeError,
-                     "handler %R yielded %s, not str or bytes",
+        PyErr_Format(PyExc_TypeError, "handler %R yielded %s, not str or bytes",
                      s->route->handler, Py_TYPE(piece)->tp_name);
         return -1;
     }
@@ -302,8 +301,7 @@ rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
     s->is_async = PyAsyncGen_CheckExact(source);
     s->queued = s->kept = false;
     PyObject_GC_Track(s);
-    *call = (struct rp_call){
-        .route = route, .x = x, .stream = (PyObject *)s};
+    *call = (struct rp_call){.route = route, .x = x, .stream = (PyObject *)s};
     rp_exchange_set_data(x, call);
     if (s->is_async)
         start_pump(s);

@@ -168,12 +168,9 @@ static PyGetSetDef worker_getset[] = {
 };
 
 static PyType_Slot worker_slots[] = {
-    {Py_tp_dealloc, worker_dealloc},
-    {Py_tp_traverse, worker_traverse},
-    {Py_tp_clear, worker_clear},
-    {Py_tp_methods, worker_methods},
-    {Py_tp_getset, worker_getset},
-    {0, NULL},
+    {Py_tp_dealloc, worker_dealloc}, {Py_tp_traverse, worker_traverse},
+    {Py_tp_clear, worker_clear},     {Py_tp_methods, worker_methods},
+    {Py_tp_getset, worker_getset},   {0, NULL},
 };
 
 static PyType_Spec worker_spec = {
@@ -187,8 +184,8 @@ static PyType_Spec worker_spec = {
 int
 rp_py_worker_exec(PyObject *module, struct rp_py_state *st)
 {
-    st->worker_type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        module, &worker_spec, NULL);
+    st->worker_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &worker_spec, NULL);
     return st->worker_type ? PyModule_AddType(module, st->worker_type) : -1;
 }
 

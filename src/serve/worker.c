@@ -106,8 +106,7 @@ on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
     (void)loop, (void)revents;
     if (fd < 0 || !s->service.access)
         return;
-    if (fd != STDOUT_FILENO &&
-        dup3(fd, s->listeners->access_fd, O_CLOEXEC) < 0)
+    if (fd != STDOUT_FILENO && dup3(fd, s->listeners->access_fd, O_CLOEXEC) < 0)
         rp_log_errno(RP_LOG_ERROR, "access log not reopened");
     if (fd != STDOUT_FILENO)
         close(fd);
@@ -287,8 +286,7 @@ rp_access_open(const struct rp_config *c)
 {
     if (strcmp(c->access_log, "-") == 0)
         return STDOUT_FILENO;
-    return open(c->access_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-                0640);
+    return open(c->access_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
 static int
@@ -310,8 +308,7 @@ int
 rp_worker_run(const struct rp_config *c, const struct rp_door *door,
               const struct rp_listeners *l, struct rp_worker *w)
 {
-    struct serving s = {
-        .config = c, .door = door, .listeners = l, .worker = w};
+    struct serving s = {.config = c, .door = door, .listeners = l, .worker = w};
     struct rp_py_worker_config python = {
         .app = c->app,
         .factory = c->factory,

@@ -102,7 +102,8 @@ def test_equality_is_about_values_of_each_name_in_order() -> None:
     assert headers == MutableHeaders(PAIRS)
     assert headers != Headers([("accept", "b"), ("accept", "a"), ("x", "1")])
     assert headers != Headers([("accept", "a"), ("x", "1")])
-    assert headers != PAIRS
+    other: Any = PAIRS
+    assert headers != other
     with pytest.raises(TypeError):
         hash(headers)
 
@@ -208,7 +209,8 @@ def test_update_replaces_names_and_may_repeat_them() -> None:
     headers.update([("accept", "c"), ("accept", "d"), ("y", "2")])
     assert headers.getlist("accept") == ["c", "d"]
     assert headers["x"] == "1"
-    headers.update(headers)
+    itself: Any = headers
+    headers.update(itself)
     assert len(headers) == 4
 
 

@@ -94,7 +94,7 @@ def each_character_is_as_by_the_library() -> None:
 def what_is_not_plain_is_as_by_the_library() -> None:
     for content in (
         {"a": Number(3)},
-        {1: 2, None: 3, True: 4, 1.5: 5},
+        {1: 2, None: 3, False: 4, 1.5: 5},
         {Text("a"): Text("\xe9")},
         nested(31),
         nested(32),

@@ -187,7 +187,7 @@ def test_errors_of_callbacks_are_reported_once_and_the_loop_goes_on(
     assert seen == [1]
     assert len(reports) == 1
     assert reports[0]["handle"] is handle
-    assert "bad(5)" in reports[0]["message"]
+    assert "bad(" in reports[0]["message"]
     assert isinstance(reports[0]["exception"], ValueError)
 
 

@@ -10,11 +10,11 @@ enum rp_access_format { RP_ACCESS_COMBINED, RP_ACCESS_JSON };
 struct rp_access;
 
 struct rp_access_record {
-    const char *peer; /* address, "" for a unix socket */
+    const char *peer;                 /* address, "" for a unix socket */
     const struct rp_request *request; /* NULL: it could not be parsed */
     int status;
-    uint64_t bytes;  /* of content sent */
-    double seconds;  /* from head to last byte handed over */
+    uint64_t bytes; /* of content sent */
+    double seconds; /* from head to last byte handed over */
 };
 
 /* Lines go to fd, which stays the caller's, in writes of whole lines.  NULL:

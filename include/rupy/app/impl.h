@@ -22,14 +22,14 @@ struct rp_exchange {
     struct rp_arena arena;
 
     double began;
-    int status;              /* 0: no head was sent */
+    int status; /* 0: no head was sent */
     enum rp_framing framing;
-    int64_t left;            /* of a promised length; -1: none promised */
-    uint64_t sent;           /* bytes of content */
-    bool close;              /* the connection closes after this */
-    bool failed;             /* the answer cannot be completed */
-    bool started;            /* the handler was told */
-    bool borrows;            /* slices point into the read buffer */
+    int64_t left;  /* of a promised length; -1: none promised */
+    uint64_t sent; /* bytes of content */
+    bool close;    /* the connection closes after this */
+    bool failed;   /* the answer cannot be completed */
+    bool started;  /* the handler was told */
+    bool borrows;  /* slices point into the read buffer */
     struct rp_exchange *next_free;
 };
 
@@ -44,6 +44,9 @@ int rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n);
 /* Find the handler.  Return 0, or the status that answers instead; then the
  * value of Allow is in *allow for 405 and for 204 (OPTIONS). */
 int rp_dispatch(struct rp_exchange *x, struct rp_buf *allow);
+/* rp_exchange_answer_status() with fields. */
+void rp_exchange_answer_plain(struct rp_exchange *x, int status,
+                              const struct rp_field *fields, unsigned nfields);
 /* Tell the handler to start.  When it returns x may be gone. */
 void rp_exchange_start(struct rp_exchange *x);
 

@@ -23,9 +23,9 @@ struct rp_service {
     struct rp_limits limits;
     uint32_t keep_alive_requests; /* 0: no end */
     bool keep_alive;              /* false: close after each answer */
-    bool retiring;  /* the next answer of each connection says close */
-    struct rp_router *router;     /* NULL: everything goes to `root` */
-    struct rp_handler root;       /* without a router */
+    bool retiring; /* the next answer of each connection says close */
+    struct rp_router *router; /* NULL: everything goes to `root` */
+    struct rp_handler root;   /* without a router */
     struct rp_response_consts consts;
     struct rp_memos *memos;
     struct rp_access *access;     /* NULL: no access log */
@@ -33,7 +33,7 @@ struct rp_service {
     struct rp_counters *own_counters;
     struct rp_exchange_pool *pool;
     unsigned nactive; /* exchanges whose handler is at work */
-    double now; /* monotonic seconds, once per turn of the loop */
+    double now;       /* monotonic seconds, once per turn of the loop */
 };
 
 /* Set all but router, root and access to their defaults; own counters are

@@ -29,8 +29,8 @@ struct rp_ref {
 };
 
 enum {
-    RP_SINK_HIGH = 256 * 1024, /* a writer should wait from here ... */
-    RP_SINK_LOW = 64 * 1024,   /* ... until drained() says it may go on */
+    RP_SINK_HIGH = 256 * 1024,   /* a writer should wait from here ... */
+    RP_SINK_LOW = 64 * 1024,     /* ... until drained() says it may go on */
     RP_SINK_REF_MIN = 16 * 1024, /* smaller than this is cheaper to copy */
 };
 
@@ -53,11 +53,11 @@ struct rp_sink_ops {
 
 struct rp_sink {
     const struct rp_sink_ops *ops;
-    struct rp_buf out;    /* append here, then wake() */
-    struct rp_ref *refs;  /* in order of `at` */
+    struct rp_buf out;   /* append here, then wake() */
+    struct rp_ref *refs; /* in order of `at` */
     unsigned nrefs, refs_cap;
-    size_t refs_n;        /* bytes in refs */
-    bool over;            /* was over RP_SINK_HIGH: drained() is owed */
+    size_t refs_n; /* bytes in refs */
+    bool over;     /* was over RP_SINK_HIGH: drained() is owed */
 };
 
 /* Bytes that wait to be sent. */

@@ -32,15 +32,15 @@ struct rp_conn {
     int events;     /* that io watches, 0: stopped */
     enum rp_conn_state state;
     enum rp_wait wait;
-    bool linger;  /* half-close and drain when the output is sent */
-    bool stuck;   /* the socket takes no more: wait for EV_WRITE */
-    bool eof;     /* the client has half-closed */
+    bool linger; /* half-close and drain when the output is sent */
+    bool stuck;  /* the socket takes no more: wait for EV_WRITE */
+    bool eof;    /* the client has half-closed */
     bool told_eof;
-    bool feeding; /* feed() is on the stack */
-    double since;      /* it waits */
-    double progress;   /* of sending, while stuck; start of lingering */
-    double armed;      /* when the timer fires */
-    struct rp_buf in;  /* input that the session has not used yet */
+    bool feeding;     /* feed() is on the stack */
+    double since;     /* it waits */
+    double progress;  /* of sending, while stuck; start of lingering */
+    double armed;     /* when the timer fires */
+    struct rp_buf in; /* input that the session has not used yet */
     struct rp_peer peer;
 };
 
@@ -53,11 +53,11 @@ struct rp_server {
     ev_io accept[RP_LISTEN_MAX];
     unsigned naccept;
     bool accepting, paused, retiring;
-    double idle_deadline; /* when retiring: idle connections close */
-    ev_timer retry; /* of accepting, after EMFILE */
-    ev_timer idle;  /* when retiring */
-    ev_check check; /* keeps service->now */
-    char *read_buf; /* RP_READ_SIZE, shared by all connections */
+    double idle_deadline;    /* when retiring: idle connections close */
+    ev_timer retry;          /* of accepting, after EMFILE */
+    ev_timer idle;           /* when retiring */
+    ev_check check;          /* keeps service->now */
+    char *read_buf;          /* RP_READ_SIZE, shared by all connections */
     struct rp_buf spare[64]; /* output buffers between two answers */
     unsigned nspare;
 };
@@ -66,6 +66,11 @@ struct rp_server {
 void rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer);
 /* Send what is queued. */
 void rp_conn_flush(struct rp_conn *c);
+/* Watch what can be used: input while there is room for it, room to write
+ * while the socket has none. */
+void rp_conn_update_events(struct rp_conn *c);
+/* Make the timer fire at the deadline or earlier. */
+void rp_conn_arm(struct rp_conn *c);
 /* Feed what is left from before. */
 void rp_conn_again(struct rp_conn *c);
 /* Close without ceremony, and free when the loop comes round. */

@@ -37,8 +37,7 @@ int rp_server_listen(struct rp_server *s, int fd);
  * have been idle for a while at once, the others when `idle_grace` seconds
  * have passed.  Connections that come between are taken until the accept
  * queue is empty, if drain_queue. */
-void rp_server_retire(struct rp_server *s, double idle_grace,
-                      bool drain_queue);
+void rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue);
 /* Open connections. */
 unsigned rp_server_connections(const struct rp_server *s);
 /* Once per turn of the loop, after everything that could answer has run:

@@ -20,7 +20,7 @@ struct rp_app_object {
 };
 
 struct rp_native_route {
-    struct rp_route route; /* first: what the router knows */
+    struct rp_route route;     /* first: what the router knows */
     struct rp_app_object *app; /* borrowed: it owns the route */
     PyObject *handler;
     PyObject *pattern;
@@ -41,9 +41,9 @@ extern const struct rp_handler_ops rp_native_ops;
 struct rp_call {
     struct rp_native_route *route;
     struct rp_exchange *x;
-    PyObject *request;     /* owned */
-    struct rp_task *task;  /* lent, while it waits */
-    PyObject *stream;      /* owned, while the answer streams */
+    PyObject *request;    /* owned */
+    struct rp_task *task; /* lent, while it waits */
+    PyObject *stream;     /* owned, while the answer streams */
 };
 
 /* Answer x with what the handler returned (stolen), or, result being NULL,

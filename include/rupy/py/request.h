@@ -56,9 +56,12 @@ struct request_copy {
 struct request_object {
     PyObject_HEAD
     PyObject *weakrefs;
+    struct rp_py_state *st;    /* lives as long as the type has its module */
     struct rp_exchange *x;     /* NULL after its end */
     struct request_copy *copy; /* then this, if anybody still looks */
     bool disconnected;
+    bool tracked;                 /* by the collector */
+    uint32_t read;                /* bit n: v[n] is set */
     PyObject *v[REQUEST_NFIELDS]; /* NULL: not read yet */
 };
 

@@ -1,0 +1,118 @@
+/* flush.c -- what a connection has to say, on its way to the socket. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "rupy/net/impl.h"
+
+enum {
+    FLUSH_PIECES = 64,
+    SPARE_MAX = 64 * 1024, /* a larger output buffer is not kept */
+};
+
+/* All was sent: a buffer that nobody needs goes to the next who answers. */
+static void
+spare_out(struct rp_conn *c)
+{
+    struct rp_server *s = c->server;
+    struct rp_buf *out = &c->sink.out;
+
+    rp_buf_reset(out);
+    if (s->nspare < sizeof(s->spare) / sizeof(s->spare[0]) &&
+        out->cap <= SPARE_MAX && out->cap > 0) {
+        s->spare[s->nspare++] = *out;
+        rp_buf_init(out, 0);
+    } else {
+        rp_buf_fini(out);
+        rp_buf_init(out, 0);
+    }
+}
+
+/* Everything that was asked for is sent, and close() was asked for too. */
+static void
+finish_closing(struct rp_conn *c)
+{
+    if (!c->linger || c->eof || shutdown(c->io.fd, SHUT_WR) < 0) {
+        rp_conn_drop(c);
+        return;
+    }
+    c->state = RP_CONN_LINGER;
+    c->since = c->progress = c->server->service->now;
+    rp_buf_fini(&c->in);
+    rp_conn_update_events(c);
+    rp_conn_arm(c);
+}
+
+/* Write until all is gone or the socket is full.  0, or -1: it is broken. */
+static int
+write_queue(struct rp_conn *c)
+{
+    struct rp_sink *sink = &c->sink;
+
+    c->stuck = false;
+    while (rp_sink_queued(sink) > 0) {
+        struct rp_str v[FLUSH_PIECES];
+        struct iovec iov[FLUSH_PIECES];
+        unsigned n = rp_sink_peek(sink, v, FLUSH_PIECES);
+        ssize_t k;
+
+        if (n == 1) {
+            k = write(c->io.fd, v[0].p, v[0].n);
+        } else {
+            for (unsigned i = 0; i < n; i++)
+                iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
+            k = writev(c->io.fd, iov, (int)n);
+        }
+        if (k < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                return -1;
+            c->stuck = true;
+            return 0;
+        }
+        c->progress = c->server->service->now;
+        rp_count(c->server->service->counters->bytes_out, (uint64_t)k);
+        if (n == 1 && sink->nrefs == 0 && (size_t)k == sink->out.n)
+            rp_buf_reset(&sink->out);
+        else
+            rp_sink_sent(sink, (size_t)k);
+    }
+    return 0;
+}
+
+void
+rp_conn_flush(struct rp_conn *c)
+{
+    struct rp_sink *sink = &c->sink;
+
+    if (c->dirty.next != &c->dirty) {
+        rp_list_del(&c->dirty);
+        c->server->ndirty--;
+    }
+    if (c->state == RP_CONN_DEAD || c->state == RP_CONN_LINGER)
+        return;
+    bool was_stuck = c->stuck;
+    if (write_queue(c) < 0) {
+        rp_conn_drop(c);
+        return;
+    }
+    if (c->stuck) {
+        if (!was_stuck)
+            c->progress = c->server->service->now;
+        rp_conn_arm(c);
+    } else {
+        spare_out(c);
+    }
+    if (sink->over && rp_sink_queued(sink) <= RP_SINK_LOW) {
+        sink->over = false;
+        c->session->ops->drained(c->session);
+        if (c->state == RP_CONN_DEAD)
+            return;
+    }
+    if (c->state == RP_CONN_CLOSING && rp_sink_queued(sink) == 0)
+        finish_closing(c);
+    else if (c->stuck || c->events != EV_READ)
+        rp_conn_update_events(c);
+}

@@ -1,0 +1,728 @@
+"""Driven handlers are asyncio tasks: identity, timeouts, cancelling, errors.
+
+Every test runs three times: driven by send(), in debug mode and with a task
+factory, where handlers are ordinary tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.futures
+import contextlib
+import gc
+import io
+import sys
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from rupy import EventLoop, _core
+
+LIMIT = 10.0
+
+
+class Driver:
+    """A loop, and handlers run on it as the server runs them."""
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.loop = EventLoop()
+        self.reports: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _, c: self.reports.append(c))
+        self.loop.slow_callback_duration = LIMIT
+        if mode == "debug":
+            self.loop.set_debug(True)
+        if mode == "factory":
+            self.loop.set_task_factory(
+                lambda loop, coro, **kw: asyncio.Task(coro, loop=loop, **kw)
+            )
+
+    def start(self, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
+        """Start it from the top of the loop; what it ended with."""
+        outcome = self.loop.create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if outcome.cancelled():
+                return
+            outcome.set_result((result, error))
+
+        def begin() -> None:
+            how, what = _core._drive_for_tests(self.loop, awaitable, done)
+            if how == "done":
+                done(what, None)
+            elif how == "error":
+                done(None, what)
+
+        self.loop.call_soon(begin)
+        return outcome
+
+    def run(self, awaitable: Awaitable[Any]) -> Any:
+        """Run it to its end; its result, or raise its exception."""
+        outcome = self.start(awaitable)
+        result, error = self.loop.run_until_complete(
+            asyncio.wait_for(outcome, LIMIT)
+        )
+        if error is not None:
+            raise error
+        return result
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = self.loop.time() + LIMIT
+
+        def look() -> None:
+            if condition() or self.loop.time() > deadline:
+                self.loop.stop()
+            else:
+                self.loop.call_later(0.0005, look)
+
+        look()
+        self.loop.run_forever()
+        assert condition()
+
+    def close(self) -> None:
+        assert self.loop._count_driven() == 0
+        self.loop.close()
+
+
+@pytest.fixture(params=["driven", "debug", "factory"])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    driver = Driver(request.param)
+    yield driver
+    driver.close()
+    assert driver.reports == []
+
+
+# ---- who am I ----
+
+
+def test_a_handler_that_does_not_wait_answers_at_once() -> None:
+    loop = EventLoop()
+
+    async def handler() -> int:
+        return 5
+
+    async def failing() -> int:
+        raise ValueError(5)
+
+    def never(*_: Any) -> None:
+        raise AssertionError
+
+    assert _core._drive_for_tests(loop, handler(), never) == ("done", 5)
+    how, error = _core._drive_for_tests(loop, failing(), never)
+    assert how == "error" and isinstance(error, ValueError)
+    loop.close()
+
+
+def test_the_current_task_is_one_task_from_first_to_last(
+    driver: Driver,
+) -> None:
+    async def handler() -> None:
+        me = asyncio.current_task()
+        assert isinstance(me, asyncio.Task)
+        assert me in asyncio.all_tasks()
+        name = me.get_name()
+        await asyncio.sleep(0)
+        assert asyncio.current_task() is me
+        await asyncio.sleep(0.001)
+        assert asyncio.current_task() is me
+        assert me.get_name() == name and me in asyncio.all_tasks()
+        assert me.get_loop() is asyncio.get_running_loop()
+        assert not me.done() and not me.cancelled()
+        with pytest.raises(asyncio.InvalidStateError):
+            me.result()
+
+    driver.run(handler())
+    assert asyncio.all_tasks(driver.loop) == set()
+
+
+def test_handlers_at_once_are_different_tasks(driver: Driver) -> None:
+    tasks: list[Any] = []
+    names: list[str] = []
+
+    async def handler() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        tasks.append(me)
+        names.append(me.get_name())
+        await asyncio.sleep(0.001)
+        assert asyncio.current_task() is me
+
+    outcomes = [driver.start(handler()) for _ in range(5)]
+    driver.until(lambda: all(o.done() for o in outcomes))
+    assert len({id(t) for t in tasks}) == 5
+    if driver.mode == "driven":
+        assert len(set(names)) == 5
+
+
+def test_names_repr_stack_and_coro_are_those_of_a_task(driver: Driver) -> None:
+    async def handler() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        me.set_name("mine")
+        assert "mine" in repr(me) and "handler" in repr(me)
+        assert me.get_coro().__name__ == "handler"  # type: ignore[union-attr]
+        await asyncio.sleep(0.001)
+
+    outcome = driver.start(handler())
+    driver.until(lambda: driver.loop._count_driven() == 1)
+    (task,) = asyncio.all_tasks(driver.loop)
+    assert "wait_for=" in repr(task) and "mine" in repr(task)
+    assert task.get_stack()[0].f_code.co_name == "handler"
+    out = io.StringIO()
+    task.print_stack(file=out)
+    assert "handler" in out.getvalue()
+    driver.until(outcome.done)
+    assert task.done() and "finished" in repr(task)
+    assert task.get_stack() == []
+
+
+def test_a_task_takes_no_result_from_outside(driver: Driver) -> None:
+    async def handler() -> None:
+        me: Any = asyncio.current_task()
+        with pytest.raises(RuntimeError, match="does not support set_result"):
+            me.set_result(1)
+        with pytest.raises(RuntimeError, match="not support set_exception"):
+            me.set_exception(ValueError())
+
+    driver.run(handler())
+
+
+def test_tasks_cannot_be_made_by_hand() -> None:
+    with pytest.raises(TypeError):
+        _core.Task()
+
+
+# ---- timeouts and groups ----
+
+
+def test_a_timeout_before_the_first_wait_and_after(driver: Driver) -> None:
+    async def handler() -> int:
+        async with asyncio.timeout(LIMIT):
+            pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(LIMIT)
+        me = asyncio.current_task()
+        assert me is not None and me.cancelling() == 0
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(LIMIT), 0.001)
+        return me.cancelling()
+
+    assert driver.run(handler()) == 0
+
+
+def test_nested_timeouts_end_the_right_one(driver: Driver) -> None:
+    async def handler() -> list[str]:
+        seen: list[str] = []
+        try:
+            async with asyncio.timeout(0.005):
+                try:
+                    async with asyncio.timeout(LIMIT):
+                        await asyncio.sleep(LIMIT)
+                except TimeoutError:
+                    seen.append("inner")
+        except TimeoutError:
+            seen.append("outer")
+        await asyncio.sleep(0)
+        return seen
+
+    assert driver.run(handler()) == ["outer"]
+
+
+def test_a_handler_that_catches_its_cancellation_may_wait_again(
+    driver: Driver,
+) -> None:
+    async def handler() -> str:
+        try:
+            async with asyncio.timeout(0.001):
+                try:
+                    await asyncio.sleep(LIMIT)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0.001)
+                    await asyncio.sleep(0)
+                    raise
+        except TimeoutError:
+            await asyncio.sleep(0)
+            return "cleaned up"
+        return "no timeout"
+
+    assert driver.run(handler()) == "cleaned up"
+
+
+def test_an_exception_of_a_future_may_be_caught_and_waiting_goes_on(
+    driver: Driver,
+) -> None:
+    async def handler() -> list[str]:
+        loop = asyncio.get_running_loop()
+        seen = []
+        for i in range(3):
+            future = loop.create_future()
+            loop.call_soon(future.set_exception, ValueError(i))
+            try:
+                await future
+            except ValueError as e:
+                seen.append(str(e))
+            await asyncio.sleep(0)
+        return seen
+
+    assert driver.run(handler()) == ["0", "1", "2"]
+
+
+def test_a_failing_child_interrupts_the_body_of_its_group(
+    driver: Driver,
+) -> None:
+    async def child() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("child")
+
+    async def handler() -> str:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child())
+                await asyncio.sleep(LIMIT)
+        except* ValueError as errors:
+            assert len(errors.exceptions) == 1
+        me = asyncio.current_task()
+        assert me is not None and me.cancelling() == 0
+        await asyncio.sleep(0)
+        return "ok"
+
+    assert driver.run(handler()) == "ok"
+
+
+def test_gather_wait_and_shield(driver: Driver) -> None:
+    async def number(n: int) -> int:
+        await asyncio.sleep(0.0001 * n)
+        return n
+
+    async def handler() -> tuple[list[int], int, int]:
+        numbers = await asyncio.gather(*map(number, range(5)))
+        tasks = [asyncio.create_task(number(n)) for n in range(3)]
+        finished, pending = await asyncio.wait(tasks)
+        shielded = await asyncio.shield(number(7))
+        return numbers, len(finished) - len(pending), shielded
+
+    assert driver.run(handler()) == ([0, 1, 2, 3, 4], 3, 7)
+
+
+def test_cancelling_the_parent_cancels_what_it_waits_for(
+    driver: Driver,
+) -> None:
+    ended: list[str] = []
+
+    async def child(name: str) -> None:
+        began.append(name)
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            ended.append(name)
+
+    async def handler() -> None:
+        shielded = asyncio.ensure_future(child("shielded"))
+        kept.append(shielded)
+        try:
+            await asyncio.gather(
+                child("a"), child("b"), asyncio.shield(shielded)
+            )
+        finally:
+            ended.append("handler")
+
+    kept: list[asyncio.Future[None]] = []
+    began: list[str] = []
+    outcome = driver.start(handler())
+    driver.until(lambda: len(began) == 3)
+    (task,) = [
+        t
+        for t in asyncio.all_tasks(driver.loop)
+        if "handler" in repr(t.get_coro())
+    ]
+    assert task.cancel()
+    driver.until(outcome.done)
+    assert isinstance(outcome.result()[1], asyncio.CancelledError)
+    assert ended == ["a", "b", "handler"]
+    kept[0].cancel()
+    driver.until(kept[0].done)
+
+
+# ---- cancelling ----
+
+
+def test_cancelled_by_itself_before_the_first_wait(driver: Driver) -> None:
+    async def handler() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        assert me.cancel("why")
+        assert me.cancelling() == 1
+        await asyncio.sleep(LIMIT)
+
+    with pytest.raises(asyncio.CancelledError) as info:
+        driver.run(handler())
+    assert info.value.args == ("why",)
+
+
+def test_cancelled_by_itself_at_a_bare_yield(driver: Driver) -> None:
+    async def handler() -> str:
+        me = asyncio.current_task()
+        assert me is not None
+        me.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            assert me.uncancel() == 0
+            await asyncio.sleep(0.0001)
+            return "went on"
+        return "not cancelled"
+
+    assert driver.run(handler()) == "went on"
+
+
+def test_cancelled_from_outside_with_a_message(driver: Driver) -> None:
+    async def handler() -> None:
+        await asyncio.sleep(LIMIT)
+
+    outcome = driver.start(handler())
+    driver.until(lambda: driver.loop._count_driven() == 1)
+    (task,) = asyncio.all_tasks(driver.loop)
+    assert task.cancel(msg="gone")
+    assert task.cancelling() == 1
+    assert not task.cancelled()
+    driver.until(outcome.done)
+    error = outcome.result()[1]
+    assert isinstance(error, asyncio.CancelledError)
+    assert error.args == ("gone",)
+    assert task.cancelled() and not task.cancel()
+
+
+def test_cancel_that_is_taken_back_is_not_delivered_from_3_13_on(
+    driver: Driver,
+) -> None:
+    async def handler() -> str:
+        me = asyncio.current_task()
+        assert me is not None
+        me.cancel()
+        me.cancel()
+        assert me.cancelling() == 2
+        assert me.uncancel() == 1
+        assert me.uncancel() == 0
+        assert me.uncancel() == 0
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return "delivered"
+        return "taken back"
+
+    want = "taken back" if sys.version_info >= (3, 13) else "delivered"
+    assert driver.run(handler()) == want
+
+
+def test_a_handler_may_answer_although_it_was_cancelled(
+    driver: Driver,
+) -> None:
+    async def handler() -> int:
+        began.append(1)
+        try:
+            await asyncio.sleep(LIMIT)
+        except asyncio.CancelledError:
+            return 5
+        return 6
+
+    began: list[int] = []
+    outcome = driver.start(handler())
+    driver.until(lambda: began)
+    for task in asyncio.all_tasks(driver.loop):
+        task.cancel()
+    driver.until(outcome.done)
+    assert outcome.result() == (5, None)
+
+
+def test_cancel_while_the_wake_up_is_already_queued(driver: Driver) -> None:
+    async def handler() -> str:
+        future = asyncio.get_running_loop().create_future()
+        futures.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            return "cancelled"
+        return "woken"
+
+    futures: list[asyncio.Future[None]] = []
+    outcome = driver.start(handler())
+    driver.until(lambda: futures)
+    (task,) = asyncio.all_tasks(driver.loop)
+    futures[0].set_result(None)
+    assert task.cancel()
+    driver.until(outcome.done)
+    assert outcome.result() == ("cancelled", None)
+
+
+# ---- what may be awaited ----
+
+
+class Yields:
+    """Awaitable that yields what it is told to."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield self.what)
+
+
+def test_wrong_yields_raise_in_asyncios_words_and_can_be_caught(
+    driver: Driver,
+) -> None:
+    async def handler() -> list[str]:
+        loop = asyncio.get_running_loop()
+        other = EventLoop()
+        seen: list[str] = []
+        cases: list[Any] = [
+            5,
+            (i for i in ()),
+            loop.create_future(),
+            asyncio.current_task(),
+        ]
+        for case in cases:
+            with pytest.raises(RuntimeError) as info:
+                await Yields(case)
+            seen.append(str(info.value))
+        with pytest.raises(RuntimeError) as info:
+            await other.create_future()
+        seen.append(str(info.value))
+        me: Any = asyncio.current_task()
+        with pytest.raises(RuntimeError) as info:
+            await me
+        seen.append(str(info.value))
+        assert await Yields(None) is None
+        other.close()
+        return seen
+
+    seen = driver.run(handler())
+    assert seen[0].startswith("Task got bad yield: 5")
+    assert "yield was used instead of yield from for generator" in seen[1]
+    assert "yield was used instead of yield from in task" in seen[2]
+    assert "cannot await on itself" in seen[3]
+    assert "attached to a different loop" in seen[4]
+    assert "cannot await on itself" in seen[5]
+
+
+def test_a_future_written_in_python_is_waited_for(driver: Driver) -> None:
+    async def handler() -> int:
+        loop = asyncio.get_running_loop()
+        future = asyncio.futures._PyFuture(loop=loop)  # type: ignore[attr-defined]
+        loop.call_later(0.0005, future.set_result, 5)
+        value: int = await future
+        return value
+
+    assert driver.run(handler()) == 5
+
+
+def test_a_future_that_wakes_twice_wakes_once(driver: Driver) -> None:
+    class Twice(asyncio.futures._PyFuture):  # type: ignore[name-defined,misc]
+        def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+            super().add_done_callback(fn, context=context)
+            if driver.mode == "driven":
+                super().add_done_callback(fn, context=context)
+
+    async def handler() -> list[int]:
+        loop = asyncio.get_running_loop()
+        seen = []
+        for i in range(3):
+            future = Twice(loop=loop)
+            loop.call_soon(future.set_result, i)
+            seen.append(await future)
+            await asyncio.sleep(0.0001)
+        return seen
+
+    assert driver.run(handler()) == [0, 1, 2]
+
+
+def test_any_awaitable_can_be_driven(driver: Driver) -> None:
+    future = driver.loop.create_future()
+    driver.loop.call_later(0.0005, future.set_result, 7)
+    assert driver.run(future) == 7
+    assert driver.run(Yields(None)) is None
+
+    async def inner() -> int:
+        await asyncio.sleep(0)
+        return 8
+
+    assert driver.run(driver.loop.create_task(inner())) == 8
+    with pytest.raises(TypeError, match="await"):
+        driver.run(5)  # type: ignore[arg-type]
+
+
+def test_a_python_3_4_style_coroutine_can_be_driven(driver: Driver) -> None:
+    import types
+
+    @types.coroutine
+    def old() -> Generator[None, None, int]:
+        yield
+        return 9
+
+    assert driver.run(old()) == 9
+
+
+def test_other_tasks_may_await_a_handlers_task(driver: Driver) -> None:
+    async def handler(error: bool) -> int:
+        me: Any = asyncio.current_task()
+        watcher.append(asyncio.ensure_future(watch(me)))
+        await asyncio.sleep(0.0005)
+        if error:
+            raise ValueError("seen by both")
+        return 5
+
+    async def watch(task: asyncio.Task[int]) -> Any:
+        try:
+            return await task
+        except ValueError as e:
+            return e
+
+    watcher: list[asyncio.Future[Any]] = []
+    assert driver.run(handler(False)) == 5
+    assert driver.loop.run_until_complete(watcher[0]) == 5
+    with pytest.raises(ValueError):
+        driver.run(handler(True))
+    assert isinstance(driver.loop.run_until_complete(watcher[1]), ValueError)
+
+
+def test_another_task_that_awaits_a_cancelled_one_is_told(
+    driver: Driver,
+) -> None:
+    async def handler() -> None:
+        me: Any = asyncio.current_task()
+        watcher.append(asyncio.ensure_future(watch(me)))
+        await asyncio.sleep(LIMIT)
+
+    async def watch(task: asyncio.Task[None]) -> Any:
+        try:
+            await task
+        except asyncio.CancelledError:
+            return "cancelled"
+
+    watcher: list[asyncio.Future[Any]] = []
+    outcome = driver.start(handler())
+    driver.until(lambda: watcher)
+    for task in asyncio.all_tasks(driver.loop):
+        if "handler" in repr(task.get_coro()):
+            task.cancel("bye")
+    driver.until(outcome.done)
+    assert driver.loop.run_until_complete(watcher[0]) == "cancelled"
+
+
+# ---- errors ----
+
+
+def test_an_exception_is_handed_over_once_and_never_logged(
+    driver: Driver,
+) -> None:
+    async def handler() -> None:
+        kept.append(asyncio.current_task())
+        await asyncio.sleep(0)
+        raise ValueError("mine")
+
+    kept: list[Any] = []
+    with pytest.raises(ValueError, match="mine"):
+        driver.run(handler())
+    assert isinstance(kept[0].exception(), ValueError)
+    kept.clear()
+    gc.collect()
+    assert driver.reports == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_interrupts_leave_the_loop(
+    driver: Driver, error: type[BaseException]
+) -> None:
+    async def handler() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    outcome = driver.start(handler())
+    with pytest.raises(error):
+        driver.loop.run_forever()
+    driver.until(outcome.done)
+    assert isinstance(outcome.result()[1], error)
+
+
+def test_stop_iteration_becomes_a_runtime_error(driver: Driver) -> None:
+    async def handler() -> None:
+        await asyncio.sleep(0)
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        driver.run(handler())
+
+
+def test_an_error_in_a_done_callback_is_reported(driver: Driver) -> None:
+    async def handler() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        me.add_done_callback(lambda _: 1 / 0)
+        await asyncio.sleep(0)
+
+    driver.run(handler())
+    driver.until(lambda: driver.reports)
+    assert len(driver.reports) == 1
+    assert isinstance(driver.reports.pop()["exception"], ZeroDivisionError)
+
+
+def test_done_callbacks_run_and_can_be_removed(driver: Driver) -> None:
+    seen: list[Any] = []
+
+    def unwanted(_: Any) -> None:
+        raise AssertionError
+
+    async def handler() -> int:
+        me = asyncio.current_task()
+        assert me is not None
+        me.add_done_callback(lambda t: seen.append(t.result()))
+        me.add_done_callback(unwanted)
+        assert me.remove_done_callback(unwanted) == 1
+        return 5
+
+    assert driver.run(handler()) == 5
+    driver.until(lambda: seen)
+    assert seen == [5]
+
+
+def test_a_traceback_does_not_keep_the_task_from_being_freed(
+    driver: Driver,
+) -> None:
+    class Thing:
+        pass
+
+    async def handler() -> None:
+        thing = Thing()
+        gone.append(weakref.ref(thing))
+        await asyncio.sleep(0)
+        raise ValueError
+
+    gone: list[weakref.ref[Thing]] = []
+    with contextlib.suppress(ValueError):
+        driver.run(handler())
+    gc.collect()
+    assert gone[0]() is None
+
+
+def test_a_nested_run_fails_with_asyncios_own_error(driver: Driver) -> None:
+    async def handler() -> str:
+        await asyncio.sleep(0)
+        coro = asyncio.sleep(0)
+        try:
+            asyncio.run(coro)
+        except RuntimeError as e:
+            return str(e)
+        finally:
+            coro.close()
+        return ""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "cannot be called from a running event loop" in driver.run(
+            handler()
+        )
+    assert driver.run(asyncio.sleep(0, 1)) == 1
