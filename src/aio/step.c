@@ -21,9 +21,12 @@ enter(struct rp_loop *loop, PyObject *self, PyObject **before)
 {
     PyObject *d = loop->state->current_tasks;
 
-    *before = Py_XNewRef(PyDict_GetItemWithError(d, (PyObject *)loop));
-    if (!*before && PyErr_Occurred())
-        return -1;
+    *before = NULL;
+    if (PyDict_GET_SIZE(d) > 0) {
+        *before = Py_XNewRef(PyDict_GetItemWithError(d, (PyObject *)loop));
+        if (!*before && PyErr_Occurred())
+            return -1;
+    }
     return PyDict_SetItem(d, (PyObject *)loop, self);
 }
 

@@ -427,6 +427,14 @@ rp_exchange_answer_status(struct rp_exchange *x, int status)
 }
 
 void
+rp_exchange_answer_busy(struct rp_exchange *x)
+{
+    struct rp_field f = {RP_STR("Retry-After"), RP_STR("1")};
+
+    rp_exchange_answer_plain(x, 503, &f, 1);
+}
+
+void
 rp_exchange_abort(struct rp_exchange *x)
 {
     if (x->status == 0) {

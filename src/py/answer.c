@@ -205,23 +205,6 @@ rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
 
 /* ---- What a handler raised ---- */
 
-/* rupy.HTTPError, borrowed; NULL without an exception when nobody has imported
- * it yet, so that nobody can have raised it. */
-static PyObject *
-http_error_type(struct rp_py_state *st)
-{
-    PyObject *module;
-
-    if (st->http_error)
-        return st->http_error;
-    module = PyImport_ImportModule("rupy._errors");
-    if (module)
-        st->http_error = PyObject_GetAttrString(module, "HTTPError");
-    Py_XDECREF(module);
-    PyErr_Clear();
-    return st->http_error;
-}
-
 /* The answer of an HTTPError: its status, detail as text, its headers.  New
  * reference to a Response, or NULL with an exception. */
 static PyObject *
@@ -306,10 +289,11 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
                PyObject *request)
 {
     struct rp_py_state *st = route->app->st;
-    PyObject *exc = rp_py_take_exception(), *http_error = http_error_type(st);
+    PyObject *exc = rp_py_take_exception();
     bool leaves = !PyErr_GivenExceptionMatches(exc, PyExc_Exception);
 
-    if (http_error && PyErr_GivenExceptionMatches(exc, http_error) &&
+    if (rp_py_state_load_http_error(st) == 0 &&
+        PyErr_GivenExceptionMatches(exc, st->http_error) &&
         !rp_exchange_has_head(x)) {
         PyObject *response = response_of_http_error(st, exc);
         if (response && answer_response(x, response) == 0) {

@@ -3,7 +3,10 @@
 
 #include "rupy/py/native.h"
 
-enum { ERROR_SIZE = 512 };
+enum {
+    ERROR_SIZE = 512,
+    THREADS_DEFAULT = 4, /* when a route asks for one, and no option does */
+};
 
 static void
 free_route(struct rp_native_route *route)
@@ -11,7 +14,6 @@ free_route(struct rp_native_route *route)
     Py_CLEAR(route->handler);
     Py_CLEAR(route->pattern);
     Py_CLEAR(route->kwnames);
-    Py_CLEAR(route->names);
     PyMem_Free(route);
 }
 
@@ -47,7 +49,6 @@ app_traverse(struct rp_app_object *app, visitproc visit, void *arg)
         Py_VISIT(app->routes[i]->handler);
         Py_VISIT(app->routes[i]->pattern);
         Py_VISIT(app->routes[i]->kwnames);
-        Py_VISIT(app->routes[i]->names);
     }
     return 0;
 }
@@ -59,7 +60,6 @@ app_clear(struct rp_app_object *app)
         Py_CLEAR(app->routes[i]->handler);
         Py_CLEAR(app->routes[i]->pattern);
         Py_CLEAR(app->routes[i]->kwnames);
-        Py_CLEAR(app->routes[i]->names);
     }
     return 0;
 }
@@ -127,23 +127,6 @@ plan_arguments(struct rp_native_route *route, const struct rp_pattern *p,
     return 0;
 }
 
-/* The names of the pattern's parameters, for path_params. */
-static PyObject *
-names_of_pattern(const struct rp_pattern *p)
-{
-    PyObject *names = PyTuple_New((Py_ssize_t)p->nparams);
-
-    for (unsigned i = 0; names && i < p->nparams; i++) {
-        PyObject *name = PyUnicode_DecodeUTF8(
-            p->params[i].name.p, (Py_ssize_t)p->params[i].name.n, NULL);
-        if (!name)
-            Py_CLEAR(names);
-        else
-            PyTuple_SET_ITEM(names, i, name);
-    }
-    return names;
-}
-
 static bool
 is_coroutine_function(PyObject *handler)
 {
@@ -183,10 +166,8 @@ new_route(struct rp_app_object *app, PyObject *pattern, PyObject *handler,
         goto fail;
     }
     int bad = plan_arguments(route, &parsed, order, kwnames);
-    if (!bad)
-        route->names = names_of_pattern(&parsed);
     rp_pattern_fini(&parsed);
-    if (!bad && route->names)
+    if (!bad)
         return route;
 fail:
     free_route(route);
@@ -275,6 +256,20 @@ static PyType_Spec app_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = app_slots,
 };
+
+unsigned
+rp_app_object_threads(struct rp_app_object *app, unsigned threads)
+{
+    bool wanted = false;
+
+    for (unsigned i = 0; i < app->nroutes; i++) {
+        struct rp_native_route *route = app->routes[i];
+        if (threads > 0 && !route->is_async)
+            route->threaded = true;
+        wanted |= route->threaded;
+    }
+    return threads > 0 ? threads : wanted ? THREADS_DEFAULT : 0;
+}
 
 int
 rp_app_object_compile(struct rp_app_object *app)

@@ -5,20 +5,9 @@
 
 #include "rupy/py/request.h"
 
-/* Clean up after a handler that ended: the request object first, for it reads
- * from the exchange that is about to end. */
-static void
-end_request(PyObject *request)
-{
-    if (request)
-        rp_request_object_end(request);
-}
-
-/* Fill args with what the handler takes, in its order.  Return 0; 1: a value
- * cannot be converted (404); -1 with an exception. */
-static int
-fill_args(struct rp_native_route *route, struct rp_exchange *x,
-          PyObject *request, PyObject **args)
+int
+rp_native_fill_args(struct rp_native_route *route, struct rp_exchange *x,
+                    PyObject *request, PyObject **args)
 {
     const struct rp_match *m = rp_exchange_match(x);
 
@@ -96,12 +85,34 @@ await_result(struct rp_native_route *route, struct rp_exchange *x,
     }
 }
 
+void
+rp_native_result(struct rp_native_route *route, struct rp_exchange *x,
+                 PyObject *request, PyObject *result)
+{
+    if (result && rp_drive_is_awaitable(result))
+        await_result(route, x, request, result);
+    else
+        rp_native_finish(route, x, request, result);
+}
+
+void
+rp_native_refuse(struct rp_native_route *route, struct rp_exchange *x,
+                 PyObject *request, int bad)
+{
+    if (bad < 0) {
+        rp_native_fail(route, x, request);
+        return;
+    }
+    rp_request_object_end(request);
+    rp_exchange_answer_status(x, 404);
+}
+
 static void
 native_start(void *self, struct rp_exchange *x)
 {
     struct rp_native_route *route = self;
     struct rp_app_object *app = route->app;
-    PyObject *args[RP_MAX_PARAMS + 2], *request, *result;
+    PyObject *args[RP_MAX_PARAMS + 2], *request;
     int bad;
 
     /* args[0] is scratch for vectorcall. */
@@ -110,21 +121,15 @@ native_start(void *self, struct rp_exchange *x)
         rp_native_fail(route, x, NULL);
         return;
     }
-    bad = fill_args(route, x, request, args + 1);
-    if (bad > 0) {
-        end_request(request);
-        rp_exchange_answer_status(x, 404);
+    if (route->threaded && app->pool) {
+        rp_threaded_start(route, x, request);
         return;
     }
-    if (bad < 0) {
-        rp_native_fail(route, x, request);
-        return;
-    }
-    result = call_handler(route, args + 1);
-    if (result && rp_drive_is_awaitable(result))
-        await_result(route, x, request, result);
+    bad = rp_native_fill_args(route, x, request, args + 1);
+    if (bad)
+        rp_native_refuse(route, x, request, bad);
     else
-        rp_native_finish(route, x, request, result);
+        rp_native_result(route, x, request, call_handler(route, args + 1));
 }
 
 /* The client is gone.  The handler goes on to its end, as it does under every
@@ -138,12 +143,16 @@ native_stop(void *self, struct rp_exchange *x)
     if (!call)
         return;
     rp_exchange_set_data(x, NULL);
+    if (call->threaded) {
+        rp_threaded_stop(call->threaded);
+        return;
+    }
     if (call->stream) {
         rp_stream_stop(call->stream);
         return;
     }
     rp_request_object_set_disconnected(call->request);
-    end_request(call->request);
+    rp_request_object_end(call->request);
     rp_drive_forget(call->task);
 }
 

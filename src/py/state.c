@@ -106,13 +106,19 @@ rp_py_state_load_uuid(struct rp_py_state *st)
     return load(&st->uuid_type, "uuid", "UUID");
 }
 
+int
+rp_py_state_load_http_error(struct rp_py_state *st)
+{
+    return load(&st->http_error, "rupy._errors", "HTTPError");
+}
+
 void
 rp_py_raise_http_error(struct rp_py_state *st, int status, const char *detail)
 {
     PyObject *cause = NULL, *text = NULL, *error = NULL;
 
     cause = rp_py_take_exception();
-    if (load(&st->http_error, "rupy._errors", "HTTPError") < 0)
+    if (rp_py_state_load_http_error(st) < 0)
         goto out;
     text = cause == NULL ? PyUnicode_FromString(detail)
                          : PyUnicode_FromFormat("%s: %S", detail, cause);

@@ -9,6 +9,8 @@
 #include "rupy/base/log.h"
 #include "rupy/py/door.h"
 
+#define POOL_LIMIT 5.0 /* seconds that threads have to come to an end */
+
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
 
 struct worker_object {
@@ -81,10 +83,13 @@ worker_detach(struct worker_object *w, PyObject *unused)
     (void)unused;
     if (w->loop) {
         struct rp_loop *loop = rp_loop_from_object(w->loop);
+        struct rp_app_object *app = (struct rp_app_object *)w->app;
+        rp_pool_free(app->pool, POOL_LIMIT);
+        app->pool = NULL;
         w->ops->detach(w->arg);
         rp_loop_set_turn(loop, NULL, NULL);
         rp_loop_set_tick(loop, NULL);
-        ((struct rp_app_object *)w->app)->loop = NULL;
+        app->loop = NULL;
         Py_CLEAR(w->loop);
     }
     Py_RETURN_NONE;
@@ -101,6 +106,18 @@ on_stopped(void *arg)
     Py_XDECREF(r);
 }
 
+static int
+start_pool(struct worker_object *w, struct rp_loop *loop)
+{
+    struct rp_app_object *app = (struct rp_app_object *)w->app;
+    unsigned n = rp_app_object_threads(app, w->config->threads);
+
+    if (n == 0)
+        return 0;
+    app->pool = rp_pool_new(loop, n, w->config->queue_timeout);
+    return app->pool ? 0 : -1;
+}
+
 static PyObject *
 worker_start(struct worker_object *w, PyObject *stopped)
 {
@@ -111,7 +128,7 @@ worker_start(struct worker_object *w, PyObject *stopped)
         return NULL;
     }
     loop = rp_loop_from_object(w->loop);
-    if (rp_loop_capture_context(loop) < 0)
+    if (rp_loop_capture_context(loop) < 0 || start_pool(w, loop) < 0)
         return NULL;
     Py_XSETREF(w->stopped, Py_NewRef(stopped));
     if (w->ops->start(w->arg, on_stopped, w) < 0)

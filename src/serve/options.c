@@ -61,9 +61,6 @@ static const struct rp_option options[] = {
     {GROUP, .name = "backlog", .type = RP_OPTION_INTEGER, .arg = "N",
      .value = "2048", .min = 1, .max = 65535, FIELD(backlog),
      .help = "connections that may wait to be accepted"},
-    {GROUP, .name = "reuse-port", .type = RP_OPTION_FLAG, .value = "off",
-     .arg = "", FIELD(reuse_port),
-     .help = "one socket per worker (SO_REUSEPORT) instead of a shared one"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_PROCESSES
     {GROUP, .name = "workers", .letter = 'w', .type = RP_OPTION_WORKERS,
@@ -78,6 +75,9 @@ static const struct rp_option options[] = {
      .value = "0", .max = 1024, FIELD(threads),
      .help = "threads per worker for handlers that are not async; 0 runs "
              "them on the event loop"},
+    {GROUP, .name = "queue-timeout", .type = RP_OPTION_DURATION,
+     .arg = "DUR", .value = "0", FIELD(queue_timeout),
+     .help = "a request that waits longer for a thread is answered 503"},
     {GROUP, .name = "timeout", .letter = 't', .type = RP_OPTION_DURATION,
      .arg = "DUR", .value = "30s", FIELD(timeout), .aliases = "worker-timeout",
      .help = "replace a worker whose event loop has been stuck this long"},

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,7 +42,6 @@ open_listeners(struct service *s)
     struct rp_bind_options o = {
         .backlog = c->backlog,
         .uds_mode = c->uds_mode,
-        .reuse_port = c->reuse_port,
     };
 
     s->listeners.fds = calloc(c->nbinds, sizeof(int));
@@ -121,6 +121,24 @@ remove_pid(struct service *s)
     close(s->pid_fd);
 }
 
+/* ---- What ps and top show ---- */
+
+static void
+set_title(const struct service *s, const char *role)
+{
+    const struct rp_config *c = s->config;
+    const struct rp_door *door = s->door;
+    const char *name = c->name ? c->name : c->app ? c->app : "python";
+    char text[256];
+
+    snprintf(text, sizeof(text), "rupy-serve: %s [%s]", role, name);
+    prctl(PR_SET_NAME, "rupy-serve");
+    if (!door->title || door->title_n == 0)
+        return;
+    memset(door->title, 0, door->title_n);
+    strncpy(door->title, text, door->title_n - 1);
+}
+
 /* ---- With a master ---- */
 
 static int
@@ -131,6 +149,7 @@ run_child(void *arg, struct rp_worker *w)
 
     snprintf(name, sizeof(name), "worker %u", w->seat + 1);
     rp_log_set_name(name);
+    set_title(s, name);
     if (s->pid_fd >= 0)
         close(s->pid_fd);
     return rp_worker_run(s->config, s->door, &s->listeners, w);
@@ -188,6 +207,7 @@ run_master(struct service *s)
     m.boot_failures = (uint32_t)c->boot_failures;
     m.backoff_min = c->respawn_backoff;
     rp_log_set_name("master");
+    set_title(s, "master");
     return rp_master_run(&m, &ops, s);
 }
 

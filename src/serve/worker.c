@@ -316,6 +316,8 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         .napp_dirs = c->app_dirs.n,
         .graceful_timeout = c->graceful_timeout,
         .debug = c->debug,
+        .threads = (unsigned)c->threads,
+        .queue_timeout = c->queue_timeout,
         .tick = (uint64_t *)&w->slot->tick_ns,
     };
     int status;

@@ -25,19 +25,22 @@ from serving import (
 APP = """
 import asyncio
 import os
-import sys
 import time
 from rupy import Rupy
 
 app = Rupy()
 
+def say(text):
+    # In one write: all workers share this stream.
+    os.write(2, f"{text} {os.getpid()}\\n".encode())
+
 @app.on_startup
 def begin():
-    print("begin", os.getpid(), file=sys.stderr, flush=True)
+    say("begin")
 
 @app.on_shutdown
 async def end():
-    print("end", os.getpid(), file=sys.stderr, flush=True)
+    say("end")
 
 @app.get("/")
 def index():
@@ -51,6 +54,19 @@ def pid():
 async def sleep(ms):
     await asyncio.sleep(ms / 1000)
     return str(os.getpid())
+
+@app.get("/thread/<ms:int>")
+async def in_a_thread(ms):
+    await asyncio.to_thread(time.sleep, ms / 1000)
+    return str(os.getpid())
+
+@app.get("/stubborn/<ms:int>")
+async def stubborn(ms):
+    while True:
+        try:
+            await asyncio.sleep(ms / 1000)
+        except asyncio.CancelledError:
+            pass
 
 @app.get("/block/<ms:int>")
 def block_here(ms):
@@ -173,6 +189,44 @@ def test_start_up_and_shutdown_run_once_in_each_worker(two: Server) -> None:
         assert lines.count(f"end {pid}") == 1
 
 
+LEFTOVERS = (
+    APP
+    + """
+background = []
+
+async def tick():
+    try:
+        while True:
+            await asyncio.sleep(0.01)
+    finally:
+        say("ticking ends")
+
+@app.on_startup
+async def begin_to_tick():
+    background.append(asyncio.create_task(tick()))
+
+@app.on_shutdown
+def fail():
+    say(f"still ticks {not background[0].done()}")
+    raise RuntimeError("this shutdown fails")
+"""
+)
+
+
+def test_what_the_application_left_is_ended_and_told(serve: Servers) -> None:
+    server = serve(LEFTOVERS, "--workers", "2")
+    workers = wait_workers(server, 2)
+    assert server.stop() == 0
+    said = server.stderr
+    assert said.count("RuntimeError: this shutdown fails") == 2
+    for pid in workers:
+        assert f"still ticks True {pid}" in said
+        assert f"ticking ends {pid}" in said
+        # What failed did not keep the others from being called.
+        assert f"end {pid}" in said.splitlines()
+    assert "was destroyed but it is pending" not in said
+
+
 def test_an_idle_connection_does_not_hold_up_the_end(serve: Servers) -> None:
     server = serve(APP, "--workers", "2", "--graceful-timeout", "2s")
     idle = server.connect()
@@ -183,10 +237,11 @@ def test_an_idle_connection_does_not_hold_up_the_end(serve: Servers) -> None:
     assert time.monotonic() - start < 5
 
 
-def test_the_graceful_deadline_is_one(serve: Servers) -> None:
+@pytest.mark.parametrize("how", ["sleep", "block", "thread", "stubborn"])
+def test_the_graceful_deadline_is_one(serve: Servers, how: str) -> None:
     server = serve(APP, "--workers", "2", "--graceful-timeout", "1s")
     client = server.connect()
-    client.send(head_of("GET", "/sleep/60000"))
+    client.send(head_of("GET", f"/{how}/60000"))
     wait_for(lambda: blocked(server, client), "a worker has it")
     server.tell(signal.SIGTERM)
     start = time.monotonic()

@@ -71,6 +71,8 @@ struct rp_answer {
 void rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a);
 /* A plain text answer of the server's own: "404 Not Found\n". */
 void rp_exchange_answer_status(struct rp_exchange *x, int status);
+/* 503 with Retry-After: too much to do. */
+void rp_exchange_answer_busy(struct rp_exchange *x);
 
 /* Or in pieces.  length < 0: not known.  Return 0, or -1 when a field may not
  * go out, and then nothing was sent. */

@@ -36,9 +36,9 @@ struct rp_master_config {
     double startup_timeout;  /* fork to ready; 0: no limit */
     double graceful_timeout; /* SIGTERM to SIGKILL */
     uint32_t boot_failures;  /* in a row, when none ever was ready */
-    double backoff_min;     /* the first replacement is immediate, then this, */
-    double backoff_max;     /* doubled up to this, */
-    double healthy_after;   /* until one has lived so long: a crash now and then,
+    double backoff_min;   /* the first replacement is immediate, then this, */
+    double backoff_max;   /* doubled up to this, */
+    double healthy_after; /* until one has lived so long: a crash now and then,
                              * or a kill, costs no delay; a loop of them does */
     struct rp_board *board; /* lent, rp_master_slots() slots; NULL: its own */
 };

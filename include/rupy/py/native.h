@@ -4,9 +4,11 @@
 #define RUPY_PY_NATIVE_H
 
 #include "rupy/aio/drive.h"
+#include "rupy/py/pool.h"
 #include "rupy/py/types.h"
 
 struct rp_native_route;
+struct threaded;
 
 /* rupy._core.App, the base of Rupy: routes and the loop they are served on. */
 struct rp_app_object {
@@ -16,6 +18,7 @@ struct rp_app_object {
     struct rp_native_route **routes;
     unsigned nroutes;
     struct rp_loop *loop; /* borrowed while it is served; else NULL */
+    struct rp_pool *pool; /* while it is served, if it needs one */
     bool debug;           /* tracebacks in answers */
 };
 
@@ -24,12 +27,11 @@ struct rp_native_route {
     struct rp_app_object *app; /* borrowed: it owns the route */
     PyObject *handler;
     PyObject *pattern;
-    PyObject *kwnames; /* tuple, or NULL */
-    PyObject *names;   /* of the pattern's parameters: tuple of str */
-    unsigned nargs;    /* positional ones, the request included */
-    unsigned nall;     /* and those by keyword */
-    bool threaded;     /* runs in the pool */
-    bool is_async;     /* `async def`: may see the running loop */
+    PyObject *kwnames;               /* tuple, or NULL */
+    unsigned nargs;                  /* positional ones, the request included */
+    unsigned nall;                   /* and those by keyword */
+    bool threaded;                   /* runs in the pool */
+    bool is_async;                   /* `async def`: may see the running loop */
     int8_t slots[RP_MAX_PARAMS + 1]; /* parameter's index; -1: the request */
     enum rp_converter conv[RP_MAX_PARAMS];
 };
@@ -41,10 +43,28 @@ extern const struct rp_handler_ops rp_native_ops;
 struct rp_call {
     struct rp_native_route *route;
     struct rp_exchange *x;
-    PyObject *request;    /* owned */
-    struct rp_task *task; /* lent, while it waits */
-    PyObject *stream;     /* owned, while the answer streams */
+    PyObject *request;         /* owned */
+    struct rp_task *task;      /* lent, while it waits */
+    PyObject *stream;          /* owned, while the answer streams */
+    struct threaded *threaded; /* while a thread is at work */
 };
+
+/* Fill args with what the handler takes, in its order: new references.
+ * Return 0; 1: a value cannot be converted (404); -1 with an exception. */
+int rp_native_fill_args(struct rp_native_route *route, struct rp_exchange *x,
+                        PyObject *request, PyObject **args);
+/* Answer for such a failure.  Takes over request. */
+void rp_native_refuse(struct rp_native_route *route, struct rp_exchange *x,
+                      PyObject *request, int bad);
+/* What the handler's call gave (stolen; NULL: the exception that is set):
+ * await it, or answer with it.  Takes over request. */
+void rp_native_result(struct rp_native_route *route, struct rp_exchange *x,
+                      PyObject *request, PyObject *result);
+
+/* Call the handler in the pool.  Takes over request. */
+void rp_threaded_start(struct rp_native_route *route, struct rp_exchange *x,
+                       PyObject *request);
+void rp_threaded_stop(struct threaded *t);
 
 /* Answer x with what the handler returned (stolen), or, result being NULL,
  * with the exception that is set.  Ends the exchange, or makes it a stream.
@@ -66,6 +86,9 @@ bool rp_stream_is_source(struct rp_py_state *st, PyObject *o);
 
 extern PyType_Spec rp_stream_spec;
 
+/* How many threads the pool must have, `threads` being what the option says:
+ * with any, every handler that is not async runs in one. */
+unsigned rp_app_object_threads(struct rp_app_object *app, unsigned threads);
 /* Make what was registered matchable.  0, or -1 with an exception. */
 int rp_app_object_compile(struct rp_app_object *app);
 /* Make App and the stream type.  0, or -1 with an exception. */

@@ -74,6 +74,7 @@ void rp_py_state_free(struct rp_py_state *st);
 /* What is imported at its first use.  0, or -1 with an exception. */
 int rp_py_state_load_json(struct rp_py_state *st);
 int rp_py_state_load_uuid(struct rp_py_state *st);
+int rp_py_state_load_http_error(struct rp_py_state *st);
 /* Raise rupy.HTTPError(status, detail).  An exception that is set becomes its
  * cause and a part of its detail. */
 void rp_py_raise_http_error(struct rp_py_state *st, int status,

@@ -35,6 +35,8 @@ struct rp_py_worker_config {
     size_t napp_dirs;
     double graceful_timeout; /* seconds */
     bool debug;              /* tracebacks in answers */
+    unsigned threads;        /* for handlers that are not async; 0: inline */
+    double queue_timeout;    /* seconds they may wait for one; 0: no limit */
     uint64_t *tick;          /* heartbeat, NULL: none */
 };
 

@@ -61,13 +61,13 @@ struct rp_config {
     const char *host, *uds;
     int port, fd; /* -1: not given */
     int uds_mode, backlog;
-    bool reuse_port;
 
     int workers_wanted; /* 0: auto */
     int max_workers;    /* after finish: never below workers */
     int threads;        /* for blocking handlers; 0: they run on the loop */
     /* Seconds; 0: none. */
     double timeout, startup_timeout, graceful_timeout, respawn_backoff;
+    double queue_timeout;
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;
 

@@ -13,6 +13,8 @@ struct rp_door {
      * NULL: one is running already, and its GIL is held. */
     struct _object *(*init_core)(void);
     struct _object *app; /* borrowed; NULL: config->app says which */
+    char *title;         /* argv of the program, one stretch of memory; NULL */
+    size_t title_n;
     bool alone;        /* serve in this process, if one worker is enough */
     bool take_signals; /* TERM, INT and QUIT stop it; only in a main thread */
 };

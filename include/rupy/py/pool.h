@@ -1,0 +1,38 @@
+/* pool.h -- threads for handlers that block.
+ *
+ * A fixed number of threads with a Python thread state each, and one queue
+ * that has a bound.  All functions are called with the GIL, on the loop's
+ * thread. */
+#ifndef RUPY_PY_POOL_H
+#define RUPY_PY_POOL_H
+
+#include "rupy/aio/loop.h"
+
+struct rp_pool;
+
+struct rp_job {
+    /* In a thread of the pool, with the GIL, in a fresh copy of the pool's
+     * context.  Leaves no exception. */
+    void (*run)(struct rp_job *job);
+    /* Then on the loop's thread.  Called once, also when run() was not:
+     * late is true when the job waited longer than the pool allows. */
+    void (*done)(struct rp_job *job, bool late);
+    struct rp_job *next;
+    struct rp_pool *pool;
+    double queued; /* monotonic seconds */
+    bool late;
+};
+
+/* nthreads > 0; jobs run in copies of the context that is current now.
+ * max_wait: seconds in the queue, 0: no limit.
+ * NULL with an exception. */
+struct rp_pool *rp_pool_new(struct rp_loop *loop, unsigned nthreads,
+                            double max_wait);
+/* Let the threads end, wait for them at most so many seconds, and free what
+ * can be freed.  A job that runs on keeps its thread; its done() is not
+ * called, nor is that of jobs that wait. */
+void rp_pool_free(struct rp_pool *pool, double limit);
+/* 0, or -1 without an exception: the queue is full. */
+int rp_pool_submit(struct rp_pool *pool, struct rp_job *job);
+
+#endif
