@@ -280,6 +280,9 @@ class Worker:
         end and all connections are closed, or its graceful time is over.
         """
 
+    def may_report(self) -> bool:
+        """Is a boot failure not reported by another worker already?"""
+
     def log(self, text: str, /) -> None:
         """One event in the server's log, at level error."""
 

@@ -13,7 +13,7 @@ import logging
 import selectors
 import sys
 from asyncio import base_events, format_helpers
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from rupy import _core
@@ -83,7 +83,8 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
         self._purge()
 
     def _make_socket_transport(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._make_socket_transport(*args, **kwargs)
+        base: Any = super()
+        transport = base._make_socket_transport(*args, **kwargs)
         transport.max_size = _RECV_SIZE
         return transport
 
@@ -106,7 +107,7 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
 
     def _run_handle(self, handle: asyncio.Handle) -> None:
         """Run a Handle and tell of slow ones, in debug mode; called from C."""
-        self._current_handle = handle
+        self._current_handle: asyncio.Handle | None = handle
         began = self.time()
         try:
             handle._run()
@@ -114,7 +115,7 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
             if took >= self.slow_callback_duration:
                 _log.warning(
                     "Executing %s took %.3f seconds",
-                    base_events._format_handle(handle),
+                    base_events._format_handle(handle),  # type: ignore[attr-defined]
                     took,
                 )
         finally:
@@ -169,14 +170,12 @@ class _Probe:
         pass
 
 
-
-
 def _learn() -> None:
     """Show the C half what steps and wakes asyncio's own tasks."""
     probe: Any = _Probe()
-    future = asyncio.Future(loop=probe)
+    future: asyncio.Future[None] = asyncio.Future(loop=probe)
     coro = _await(future)
-    task = asyncio.Task(coro, loop=probe)
+    task: Any = asyncio.Task(coro, loop=probe)
     try:
         probe.caught[0]()
         future.set_result(None)

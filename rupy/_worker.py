@@ -55,7 +55,8 @@ async def main(worker: _core.Worker) -> int:
         try:
             await app._startup()
         except (Exception, SystemExit, asyncio.CancelledError):
-            worker.log("start-up failed\n" + traceback.format_exc())
+            if worker.may_report():
+                worker.log("start-up failed\n" + traceback.format_exc())
             return _EXIT_BOOT
     stopped = asyncio.get_running_loop().create_future()
     worker.start(lambda: None if stopped.done() else stopped.set_result(None))

@@ -75,17 +75,18 @@ static void
 handle_dealloc(PyObject *self)
 {
     PyTypeObject *tp = Py_TYPE(self);
-    struct rp_aio_state *state = SELF->loop->state;
+    struct rp_loop *loop = SELF->loop;
+    struct rp_aio_state *state = loop->state;
 
     PyObject_GC_UnTrack(self);
     if (SELF->weak)
         PyObject_ClearWeakRefs(self);
     handle_clear(self);
-    Py_CLEAR(SELF->loop);
     if (!state->closed && state->nhandles < RP_AIO_HANDLES_MAX)
         state->handles[state->nhandles++] = SELF;
     else
         PyObject_GC_Del(self);
+    Py_DECREF(loop); /* the last one may free the state too */
     Py_DECREF(tp);
 }
 

@@ -81,6 +81,7 @@ struct rp_handle {
 struct rp_loop {
     PyObject_HEAD
     struct rp_aio_state *state;
+    PyObject *module;    /* owns state; given up last, not in tp_clear */
     struct rp_list link; /* in state->loops */
     struct ev_loop *ev;  /* NULL: closed */
     ev_async wake;

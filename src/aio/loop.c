@@ -65,7 +65,8 @@ base_of(PyTypeObject *type)
 static PyObject *
 loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    struct rp_aio_state *state = rp_aio_state_of_type(base_of(type));
+    PyTypeObject *base = base_of(type);
+    struct rp_aio_state *state = rp_aio_state_of_type(base);
     struct rp_loop *loop;
 
     (void)args;
@@ -76,6 +77,7 @@ loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!loop)
         return NULL;
     loop->state = state;
+    loop->module = Py_NewRef(PyType_GetModule(base));
     loop->fds.epfd = -1;
     loop->visible = true;
     rp_list_init(&loop->waiting);
@@ -128,6 +130,7 @@ loop_traverse(PyObject *self, visitproc visit, void *arg)
     int r;
 
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(SELF->module);
     Py_VISIT(SELF->task_factory);
     Py_VISIT(SELF->pending);
     Py_VISIT(SELF->base_ctx);
@@ -156,12 +159,14 @@ static void
 loop_dealloc(PyObject *self)
 {
     PyTypeObject *tp = Py_TYPE(self);
+    PyObject *module = SELF->module;
 
     PyObject_GC_UnTrack(self);
     rp_list_del(&SELF->link);
     loop_clear(self);
     tp->tp_free(self);
     Py_DECREF(tp);
+    Py_DECREF(module);
 }
 
 /* Contracts of loop.h */
@@ -197,7 +202,7 @@ rp_loop_is_closed(const struct rp_loop *loop)
 int
 rp_loop_check_open(struct rp_loop *loop)
 {
-    if (!loop->closed && loop->ev)
+    if (!loop->closed && loop->ev && !loop->state->closed)
         return 0;
     PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
     return -1;

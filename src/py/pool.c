@@ -150,7 +150,7 @@ static int
 start_threads(struct rp_pool *pool, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        char name[16];
+        char name[32];
         int bad = pthread_create(&pool->threads[i], NULL, thread_main, pool);
         if (bad) {
             errno = bad;
@@ -158,6 +158,7 @@ start_threads(struct rp_pool *pool, unsigned n)
             return -1;
         }
         snprintf(name, sizeof(name), "rupy-pool-%u", i);
+        name[15] = '\0'; /* all that the kernel takes */
         pthread_setname_np(pool->threads[i], name);
         pool->nthreads++;
         pool->nrefs++;

@@ -152,6 +152,13 @@ worker_log(struct worker_object *w, PyObject *text)
 }
 
 static PyObject *
+worker_may_report(struct worker_object *w, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(w->ops->may_report(w->arg));
+}
+
+static PyObject *
 worker_get_app(struct worker_object *w, void *unused)
 {
     (void)unused;
@@ -172,6 +179,8 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("Drop what is left; the loop may be closed then.")},
     {"start", (PyCFunction)worker_start, METH_O,
      PyDoc_STR("Accept connections; call the argument when it is over.")},
+    {"may_report", (PyCFunction)worker_may_report, METH_NOARGS,
+     PyDoc_STR("Is a boot failure not reported by another worker already?")},
     {"log", (PyCFunction)worker_log, METH_O,
      PyDoc_STR("Log the first line as an error, the others below it.")},
     {NULL, NULL, 0, NULL},

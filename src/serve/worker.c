@@ -15,7 +15,8 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 
-#define TICK 1.0        /* seconds between heartbeats of an idle loop */
+#define TICK 1.0        /* seconds between heartbeats of an idle loop ... */
+#define TICKS 4         /* ... or so many in the time it may be silent */
 #define DRAIN_POLL 0.01 /* between two looks at what is left */
 #define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
 #define ROLL_GRACE 0.8  /* of the graceful time, when others go on serving */
@@ -229,6 +230,7 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
 {
     struct serving *s = arg;
     int fd = rp_worker_alive_fd(s->worker);
+    double tick = TICK;
 
     s->stopped = stopped;
     s->stopped_arg = stopped_arg;
@@ -237,7 +239,9 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     s->master.data = s;
     if (fd >= 0)
         ev_io_start(s->ev, &s->master);
-    ev_timer_init(&s->tick, on_tick, TICK, TICK);
+    if (s->config->timeout > 0 && s->config->timeout < TICK * TICKS)
+        tick = s->config->timeout / TICKS;
+    ev_timer_init(&s->tick, on_tick, tick, tick);
     ev_timer_start(s->ev, &s->tick);
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
