@@ -40,7 +40,7 @@ rp_exchange_new(struct rp_service *v)
         rp_arena_init(&x->arena, ARENA_MAX);
         rp_buf_init(&x->content_buf, 0);
     }
-    x->on_end = NULL;
+    x->ops = NULL;
     x->handler = NULL;
     x->data = NULL;
     x->content = (struct rp_str){NULL, 0};
@@ -50,7 +50,8 @@ rp_exchange_new(struct rp_service *v)
     x->framing = RP_FRAMING_NONE;
     x->left = -1;
     x->sent = 0;
-    x->close = x->failed = x->started = false;
+    x->close = x->failed = x->started = x->active = false;
+    x->owes_100 = x->wants = x->eof = false;
     x->borrows = true;
     return x;
 }
@@ -149,6 +150,26 @@ rp_exchange_peer(const struct rp_exchange *x)
     return x->peer;
 }
 
+enum rp_content_end
+rp_exchange_content_end(const struct rp_exchange *x)
+{
+    return x->ops->content_end(x);
+}
+
+void
+rp_exchange_take_content(struct rp_exchange *x, size_t n)
+{
+    rp_buf_del(&x->content_buf, n);
+    x->content = (struct rp_str){x->content_buf.p, x->content_buf.n};
+    x->ops->taken(x);
+}
+
+void
+rp_exchange_want_content(struct rp_exchange *x)
+{
+    x->ops->want(x);
+}
+
 struct rp_arena *
 rp_exchange_arena(struct rp_exchange *x)
 {
@@ -230,7 +251,7 @@ finish(struct rp_exchange *x)
                                      .seconds = rp_clock_mono() - x->began,
                                  });
     x->sink->ops->wake(x->sink);
-    x->on_end(x);
+    x->ops->on_end(x);
 }
 
 /* Out of memory, or over a cap, with an answer half written. */
@@ -268,7 +289,8 @@ rp_exchange_head(struct rp_exchange *x, int status,
             return -1;
     if (content_type.n > 0 && !rp_is_field_value(content_type))
         return -1;
-    if (fields_say_close(fields, nfields) || x->v->retiring)
+    if (fields_say_close(fields, nfields) || x->v->retiring ||
+        x->ops->must_close(x))
         close = true;
     x->framing = rp_response_framing(status, r->method == RP_METHOD_HEAD,
                                      r->minor, length, &close);

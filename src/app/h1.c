@@ -12,111 +12,52 @@
  * and from each of them to CLOSED: after an error, after an answer that ends
  * the connection, when the client is gone.  CLOSED is absorbing: no byte that
  * comes later is looked at (RFC 9112 11.2). */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "rupy/app/access.h"
-#include "rupy/app/impl.h"
-#include "rupy/base/log.h"
-#include "rupy/http/content.h"
-#include "rupy/http/status.h"
+#include "rupy/app/h1.h"
 
-enum {
-    TURN_REQUESTS = 16,    /* of one connection, then others come first */
-    SKIP_MAX = 64 * 1024,  /* content that is read only to be dropped */
-    AHEAD_MAX = 64 * 1024, /* input read while a handler is at work */
-};
+enum { TURN_REQUESTS = 16 }; /* of one connection, then others come first */
 
-enum state { HEAD, CONTENT, BUSY, SKIP, CLOSED };
-
-struct rp_h1 {
-    struct rp_session session; /* first */
-    struct rp_service *v;
-    struct rp_sink *sink;
-    const struct rp_peer *peer;
-    struct rp_exchange *x; /* CONTENT, BUSY */
-    struct rp_parser parser;
-    struct rp_content body; /* CONTENT, SKIP */
-    enum state state;
-    uint32_t nrequests;
-    uint32_t skipped;
-    bool feeding; /* feed() is on the stack */
-    bool eof;
-    bool skip_first; /* content is left when the answer ends */
-};
-
-static void
-enter(struct rp_h1 *h, enum state to)
+void
+rp_h1_enter(struct rp_h1 *h, enum rp_h1_state to)
 {
     h->state = to;
     switch (to) {
-    case HEAD:
+    case RP_H1_HEAD:
         h->sink->ops->wait(h->sink, RP_WAIT_IDLE);
         break;
-    case CONTENT:
-    case SKIP:
+    case RP_H1_CONTENT:
+    case RP_H1_SKIP:
         h->sink->ops->wait(h->sink, RP_WAIT_CONTENT);
         break;
-    case BUSY:
-    case CLOSED:
+    case RP_H1_BUSY:
+    case RP_H1_CLOSED:
         h->sink->ops->wait(h->sink, RP_WAIT_HANDLER);
         break;
     }
 }
 
-static void
-close_after_output(struct rp_h1 *h, bool linger)
+void
+rp_h1_close(struct rp_h1 *h, bool linger)
 {
-    enter(h, CLOSED);
+    rp_h1_enter(h, RP_H1_CLOSED);
     h->sink->ops->wake(h->sink);
     h->sink->ops->close(h->sink, linger);
 }
 
-/* The server's own answer to what is no request: one line, then close. */
-static void
-refuse(struct rp_h1 *h, int err)
+void
+rp_h1_forget(struct rp_h1 *h)
 {
-    int status = rp_http_err_status(err);
-    char text[64];
+    struct rp_exchange *x = h->x;
 
-    if (h->x) {
-        rp_exchange_free(h->x);
-        h->x = NULL;
-    }
-    if (status == 0) {
-        enter(h, CLOSED);
-        h->sink->ops->abort(h->sink);
+    if (!x)
         return;
-    }
-    struct rp_str reason = rp_status_reason(status);
-    int n =
-        snprintf(text, sizeof(text), "%d %.*s\n", status, RP_STR_ARG(reason));
-    struct rp_field fields[1];
-    unsigned nfields = 0;
-    if (status == 503)
-        fields[nfields++] =
-            (struct rp_field){RP_STR("retry-after"), RP_STR("1")};
-    struct rp_response_head head = {
-        .status = status,
-        .fields = fields,
-        .nfields = nfields,
-        .content_type = RP_STR("text/plain; charset=utf-8"),
-        .framing = RP_FRAMING_LENGTH,
-        .length = (uint64_t)n,
-        .connection = RP_STR("close"),
-    };
-    if (rp_response_write_head(&h->sink->out, &h->v->consts, &head) == 0)
-        rp_buf_add(&h->sink->out, text, (size_t)n);
-    rp_count(h->v->counters->requests, 1);
-    rp_count(h->v->counters->responses[status / 100], 1);
-    if (h->v->access)
-        rp_access_add(h->v->access, &(struct rp_access_record){
-                                        .peer = h->peer->host,
-                                        .status = status,
-                                        .bytes = (uint64_t)n,
-                                    });
-    rp_debug("%s: %d: %s", h->peer->host, status, rp_http_err_text(err));
-    close_after_output(h, true);
+    h->x = NULL;
+    if (x->active)
+        rp_count(h->v->counters->active, (uint32_t)-1);
+    if (x->started && x->handler->ops->stop)
+        x->handler->ops->stop(x->handler->self, x);
+    rp_exchange_free(x);
 }
 
 /* The exchange says that its answer is complete. */
@@ -124,40 +65,35 @@ static void
 on_end(struct rp_exchange *x)
 {
     struct rp_h1 *h = x->session;
-    bool close = x->close, failed = x->failed;
-    bool reset = failed && x->framing == RP_FRAMING_CLOSE;
+    bool unread = !rp_h1_content_is_done(x);
+    bool close = x->close, reset = x->failed && x->framing == RP_FRAMING_CLOSE;
 
     rp_count(h->v->counters->active, (uint32_t)-1);
     rp_exchange_free(x);
     h->x = NULL;
     if (reset) {
         /* Only a reset tells this client that the end is not the end. */
-        enter(h, CLOSED);
+        rp_h1_enter(h, RP_H1_CLOSED);
         h->sink->ops->abort(h->sink);
         return;
     }
     if (close) {
-        close_after_output(h, h->skip_first);
+        rp_h1_close(h, unread);
         return;
     }
-    enter(h, h->skip_first ? SKIP : HEAD);
+    h->skipped = 0;
+    rp_h1_enter(h, unread ? RP_H1_SKIP : RP_H1_HEAD);
     if (!h->feeding)
         h->sink->ops->resume(h->sink);
 }
 
-/* An answer that no handler gives. */
-static void
-answer_status(struct rp_exchange *x, int status, struct rp_buf *allow)
-{
-    struct rp_field f[2];
-    unsigned n = 0;
-
-    if ((status == 405 || status == 204) && allow->n > 0)
-        f[n++] = (struct rp_field){RP_STR("allow"), {allow->p, allow->n}};
-    if (status == 503)
-        f[n++] = (struct rp_field){RP_STR("retry-after"), RP_STR("1")};
-    rp_exchange_answer_plain(x, status, f, n);
-}
+static const struct rp_exchange_ops exchange_ops = {
+    .on_end = on_end,
+    .must_close = rp_h1_must_close,
+    .want = rp_h1_want,
+    .taken = rp_h1_taken,
+    .content_end = rp_h1_content_end,
+};
 
 static bool
 says_close(const struct rp_h1 *h, const struct rp_request *r)
@@ -168,13 +104,29 @@ says_close(const struct rp_h1 *h, const struct rp_request *r)
            (v->keep_alive_requests && h->nrequests >= v->keep_alive_requests);
 }
 
-/* A head is whole: find the handler, and say whether content comes first.
- * p..p+n is what follows the head.  Return false when h is CLOSED. */
-static bool
+static void
+enter_busy(struct rp_h1 *h)
+{
+    rp_h1_enter(h, RP_H1_BUSY);
+    h->x->active = true;
+    rp_count(h->v->counters->active, 1);
+}
+
+void
+rp_h1_start(struct rp_h1 *h)
+{
+    enter_busy(h);
+    rp_exchange_start(h->x);
+}
+
+/* A head is whole: find the handler, and start it unless it wants the content
+ * first.  n bytes of that are there already. */
+static void
 begin(struct rp_h1 *h, size_t n)
 {
     struct rp_exchange *x = h->x;
     const struct rp_request *r = &x->request;
+    bool has_content = rp_request_has_content(r);
     struct rp_buf allow;
     int status, err;
 
@@ -182,111 +134,26 @@ begin(struct rp_h1 *h, size_t n)
     rp_count(h->v->counters->requests, 1);
     x->began = h->v->now;
     x->close = says_close(h, r);
-    h->skip_first = false;
-    if (rp_request_has_content(r) &&
+    if (has_content &&
         (err = rp_content_init(&h->body, r, &h->v->limits)) < 0) {
-        refuse(h, err);
-        return false;
+        rp_h1_refuse(h, err);
+        return;
     }
+    x->owes_100 = has_content && r->expect_continue && n == 0;
 
     rp_buf_init(&allow, 1024);
     status = rp_dispatch(x, &allow);
-    if (status == 0) {
-        if (!rp_request_has_content(r)) {
-            enter(h, BUSY);
-            rp_count(h->v->counters->active, 1);
-            rp_exchange_start(x);
-            return h->state != CLOSED;
-        }
-        enter(h, CONTENT);
-        if (r->expect_continue && n == 0) {
-            rp_buf_add_str(&h->sink->out,
-                           RP_STR("HTTP/1.1 100 Continue\r\n\r\n"));
-            h->sink->ops->wake(h->sink);
-        }
-        return true;
+    if (status != 0) {
+        enter_busy(h);
+        rp_h1_answer_status(x, status, &allow);
+    } else if (!has_content || x->handler->streams) {
+        rp_h1_start(h);
+    } else {
+        rp_h1_enter(h, RP_H1_CONTENT);
+        if (x->owes_100)
+            rp_h1_want(x);
     }
-    if (rp_request_has_content(r)) {
-        h->skip_first = true;
-        h->skipped = 0;
-        /* A client that waits for 100 may send its content or not: only a
-         * closed connection is unambiguous (RFC 9110 10.1.1). */
-        if (r->expect_continue || r->content_length > SKIP_MAX)
-            x->close = true;
-    }
-    enter(h, BUSY);
-    rp_count(h->v->counters->active, 1);
-    answer_status(x, status, &allow);
     rp_buf_fini(&allow);
-    return h->state != CLOSED;
-}
-
-/* Read content for the handler.  Return how much of p was used; *more is
- * false when all was looked at or h is CLOSED. */
-static size_t
-feed_content(struct rp_h1 *h, const char *p, size_t n, bool *more)
-{
-    struct rp_exchange *x = h->x;
-    size_t used = 0;
-
-    while (used < n && !rp_content_is_done(&h->body)) {
-        struct rp_str data;
-        ssize_t k = rp_content_feed(&h->body, p + used, n - used, &data);
-        if (k < 0) {
-            refuse(h, (int)k);
-            *more = false;
-            return n;
-        }
-        used += (size_t)k;
-        if (data.n == 0)
-            continue;
-        /* All of it in one piece stays where it is. */
-        if (x->content.n == 0 && rp_content_is_done(&h->body) && x->borrows) {
-            x->content = data;
-            break;
-        }
-        if (rp_buf_add_str(&x->content_buf, data) < 0) {
-            refuse(h, RP_HTTP_NO_MEMORY);
-            *more = false;
-            return n;
-        }
-        x->content = (struct rp_str){x->content_buf.p, x->content_buf.n};
-    }
-    if (!rp_content_is_done(&h->body)) {
-        h->sink->ops->wait(h->sink, RP_WAIT_CONTENT);
-        *more = false;
-        return used;
-    }
-    enter(h, BUSY);
-    rp_count(h->v->counters->active, 1);
-    rp_exchange_start(x);
-    *more = h->state != CLOSED;
-    return used;
-}
-
-/* Drop content that nobody wants, up to a limit. */
-static size_t
-feed_skip(struct rp_h1 *h, const char *p, size_t n, bool *more)
-{
-    size_t used = 0;
-
-    while (used < n && !rp_content_is_done(&h->body)) {
-        struct rp_str data;
-        ssize_t k = rp_content_feed(&h->body, p + used, n - used, &data);
-        if (k > 0) {
-            used += (size_t)k;
-            h->skipped += (uint32_t)k;
-        }
-        if (k < 0 || h->skipped > SKIP_MAX) {
-            close_after_output(h, true);
-            *more = false;
-            return n;
-        }
-    }
-    *more = rp_content_is_done(&h->body);
-    if (*more)
-        enter(h, HEAD);
-    return used;
 }
 
 /* Parse one head and begin with it. */
@@ -297,7 +164,7 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
 
     *more = false;
     if (!x) {
-        refuse(h, RP_HTTP_NO_MEMORY);
+        rp_h1_refuse(h, RP_HTTP_NO_MEMORY);
         return n;
     }
     int k =
@@ -305,7 +172,7 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
     if (k <= 0) {
         rp_exchange_free(x);
         if (k < 0) {
-            refuse(h, k);
+            rp_h1_refuse(h, k);
             return n;
         }
         h->sink->ops->wait(h->sink, RP_WAIT_HEAD);
@@ -313,24 +180,22 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
     }
     x->sink = h->sink;
     x->peer = h->peer;
-    x->on_end = on_end;
+    x->ops = &exchange_ops;
     x->session = h;
     h->x = x;
 
-    size_t head = (size_t)k;
-    *more = begin(h, n - head);
-    if (h->state == CONTENT && *more && head < n)
-        head += feed_content(h, p + head, n - head, more);
+    size_t head = (size_t)k, used = head;
+    begin(h, n - head);
+    *more = h->state != RP_H1_CLOSED;
+    if (h->state == RP_H1_CONTENT && head < n)
+        used += rp_h1_feed_content(h, p + head, n - head, more);
     /* Still with us, and the buffer goes to somebody else: copy. */
-    if (h->x && rp_exchange_detach(h->x, p, (size_t)k) < 0) {
-        struct rp_exchange *gone = h->x;
-        if (gone->started && gone->handler->ops->stop)
-            gone->handler->ops->stop(gone->handler->self, gone);
-        refuse(h, RP_HTTP_NO_MEMORY);
+    if (h->x && rp_exchange_detach(h->x, p, head) < 0) {
+        rp_h1_refuse(h, RP_HTTP_NO_MEMORY);
         *more = false;
         return n;
     }
-    return head;
+    return used;
 }
 
 static size_t
@@ -344,7 +209,7 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
     h->feeding = true;
     while (more && used < n) {
         switch (h->state) {
-        case HEAD:
+        case RP_H1_HEAD:
             if (begun++ == TURN_REQUESTS) {
                 h->sink->ops->resume(h->sink);
                 more = false;
@@ -352,22 +217,22 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
             }
             used += feed_head(h, p + used, n - used, &more);
             break;
-        case CONTENT:
-            used += feed_content(h, p + used, n - used, &more);
+        case RP_H1_CONTENT:
+            used += rp_h1_feed_content(h, p + used, n - used, &more);
             break;
-        case SKIP:
-            used += feed_skip(h, p + used, n - used, &more);
+        case RP_H1_SKIP:
+            used += rp_h1_feed_skip(h, p + used, n - used, &more);
             break;
-        case BUSY:
-            more = false;
+        case RP_H1_BUSY:
+            used += rp_h1_feed_pieces(h, p + used, n - used, &more);
             break;
-        case CLOSED:
+        case RP_H1_CLOSED:
             more = false;
             break;
         }
     }
     h->feeding = false;
-    if (h->state != CLOSED)
+    if (h->state != RP_H1_CLOSED)
         return used;
     /* More came behind a request that ends the connection, and more may be
      * on its way: it must not meet a closed socket. */
@@ -379,7 +244,7 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
 static bool
 h1_wants_input(const struct rp_session *s)
 {
-    return ((const struct rp_h1 *)s)->state != CLOSED;
+    return ((const struct rp_h1 *)s)->state != RP_H1_CLOSED;
 }
 
 static void
@@ -387,23 +252,21 @@ h1_eof(struct rp_session *s)
 {
     struct rp_h1 *h = (struct rp_h1 *)s;
 
-    h->eof = true;
     switch (h->state) {
-    case BUSY: /* it may still read: answer, then close */
-        h->x->close = true;
+    case RP_H1_BUSY: /* it may still read: answer, then close */
+        h->x->close = h->x->eof = true;
         if (h->x->handler && h->x->handler->ops->eof)
             h->x->handler->ops->eof(h->x->handler->self, h->x);
         break;
-    case CONTENT: /* never complete: the handler is not told of it */
-        rp_exchange_free(h->x);
-        h->x = NULL;
-        close_after_output(h, false);
+    case RP_H1_CONTENT: /* never complete: the handler is not told of it */
+        rp_h1_forget(h);
+        rp_h1_close(h, false);
         break;
-    case HEAD:
-    case SKIP:
-        close_after_output(h, false);
+    case RP_H1_HEAD:
+    case RP_H1_SKIP:
+        rp_h1_close(h, false);
         break;
-    case CLOSED:
+    case RP_H1_CLOSED:
         break;
     }
 }
@@ -414,7 +277,7 @@ h1_drained(struct rp_session *s)
     struct rp_h1 *h = (struct rp_h1 *)s;
     struct rp_exchange *x = h->x;
 
-    if (h->state == BUSY && x->handler && x->handler->ops->drained)
+    if (h->state == RP_H1_BUSY && x->handler && x->handler->ops->drained)
         x->handler->ops->drained(x->handler->self, x);
 }
 
@@ -428,14 +291,14 @@ h1_timeout(struct rp_session *s, enum rp_wait what)
     case RP_WAIT_IDLE:
         /* Nobody asked anything, so nobody gets a 408: a proxy would take it
          * for the answer to its next request. */
-        close_after_output(h, false);
+        rp_h1_close(h, false);
         break;
     case RP_WAIT_HEAD:
     case RP_WAIT_CONTENT:
-        if (h->state == SKIP)
-            close_after_output(h, true);
+        if (h->state == RP_H1_SKIP)
+            rp_h1_close(h, true);
         else
-            refuse(h, RP_HTTP_SLOW);
+            rp_h1_refuse(h, RP_HTTP_SLOW);
         break;
     case RP_WAIT_HANDLER:
         break;
@@ -447,25 +310,16 @@ h1_retire(struct rp_session *s)
 {
     struct rp_h1 *h = (struct rp_h1 *)s;
 
-    if (h->state == HEAD)
-        close_after_output(h, false);
+    if (h->state == RP_H1_HEAD)
+        rp_h1_close(h, false);
 }
 
 static void
 h1_gone(struct rp_session *s)
 {
     struct rp_h1 *h = (struct rp_h1 *)s;
-    struct rp_exchange *x = h->x;
 
-    if (x) {
-        h->x = NULL;
-        if (x->started) {
-            rp_count(h->v->counters->active, (uint32_t)-1);
-            if (x->handler->ops->stop)
-                x->handler->ops->stop(x->handler->self, x);
-        }
-        rp_exchange_free(x);
-    }
+    rp_h1_forget(h);
     rp_parser_fini(&h->parser);
     free(h);
 }
@@ -493,7 +347,7 @@ rp_h1_new(struct rp_service *v, struct rp_sink *sink,
     h->sink = sink;
     h->peer = peer;
     rp_parser_init(&h->parser, v->memos);
-    h->state = HEAD;
+    h->state = RP_H1_HEAD;
     sink->ops->wait(sink, RP_WAIT_FIRST);
     return &h->session;
 }

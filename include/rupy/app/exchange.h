@@ -25,6 +25,8 @@ struct rp_handler_ops {
      * behind a half-closed connection: only a failed write tells.  NULL:
      * does not care. */
     void (*eof)(void *self, struct rp_exchange *x);
+    /* After rp_exchange_want_content(): there is some, or its end. */
+    void (*content)(void *self, struct rp_exchange *x);
     /* After rp_exchange_write() said 1: there is room again. */
     void (*drained)(void *self, struct rp_exchange *x);
 };
@@ -32,6 +34,9 @@ struct rp_handler_ops {
 struct rp_handler {
     const struct rp_handler_ops *ops;
     void *self;
+    /* start() comes at the end of the head, and content in pieces.  Else it
+     * comes when all of the content is there. */
+    bool streams;
 };
 
 /* A route: what rp_router_add() is given. */
@@ -44,8 +49,22 @@ struct rp_route {
  * it is detached: read them anew after a suspension. */
 const struct rp_request *rp_exchange_request(const struct rp_exchange *x);
 const struct rp_match *rp_exchange_match(const struct rp_exchange *x);
-/* All of the content. */
+/* The content: all of it, or, for a handler that streams, what has come and
+ * was not taken.  Good until the next call that concerns content. */
 struct rp_str rp_exchange_content(const struct rp_exchange *x);
+
+/* For handlers that stream. */
+enum rp_content_end {
+    RP_CONTENT_COMES,    /* more will come */
+    RP_CONTENT_COMPLETE, /* what is there is the rest */
+    RP_CONTENT_CUT,      /* the client is gone: it will never be complete */
+};
+enum rp_content_end rp_exchange_content_end(const struct rp_exchange *x);
+/* Drop n bytes from the front: they were used, more may come in. */
+void rp_exchange_take_content(struct rp_exchange *x, size_t n);
+/* There is none, and more will come: call content() when it has, or eof().
+ * A client that waits for 100 (Continue) gets it. */
+void rp_exchange_want_content(struct rp_exchange *x);
 const struct rp_peer *rp_exchange_peer(const struct rp_exchange *x);
 /* Memory that lives until the exchange ends; NULL when over its cap. */
 struct rp_arena *rp_exchange_arena(struct rp_exchange *x);

@@ -5,11 +5,24 @@
 #include "rupy/app/service.h"
 #include "rupy/base/list.h"
 
+/* What an exchange asks of the session that it belongs to. */
+struct rp_exchange_ops {
+    /* The answer is complete; x is still whole. */
+    void (*on_end)(struct rp_exchange *x);
+    /* So much of the content was not read that the connection cannot go on
+     * after the answer. */
+    bool (*must_close)(struct rp_exchange *x);
+    /* The handler waits for content; it took some. */
+    void (*want)(struct rp_exchange *x);
+    void (*taken)(struct rp_exchange *x);
+    enum rp_content_end (*content_end)(const struct rp_exchange *x);
+};
+
 struct rp_exchange {
     struct rp_service *v;
     struct rp_sink *sink;
     const struct rp_peer *peer;
-    void (*on_end)(struct rp_exchange *x); /* the session's; x is still whole */
+    const struct rp_exchange_ops *ops;
     void *session;
 
     struct rp_request request;
@@ -29,6 +42,10 @@ struct rp_exchange {
     bool close;    /* the connection closes after this */
     bool failed;   /* the answer cannot be completed */
     bool started;  /* the handler was told */
+    bool active;   /* counted as such */
+    bool owes_100; /* the client waits for 100 (Continue) */
+    bool wants;    /* the handler waits for content */
+    bool eof;      /* the client sends no more */
     bool borrows;  /* slices point into the read buffer */
     struct rp_exchange *next_free;
 };

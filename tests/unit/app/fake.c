@@ -133,7 +133,49 @@ hold_drained(void *self, struct rp_exchange *x)
 }
 
 static void
-pieces(struct rp_exchange *x, int64_t length)
+pieces_go_on(struct fake *f, struct rp_exchange *x)
+{
+    struct rp_str content = rp_exchange_content(x);
+
+    f->pieces += content.n > 0;
+    if (rp_buf_add_str(&f->got, content) < 0)
+        abort();
+    rp_exchange_take_content(x, content.n);
+    switch (rp_exchange_content_end(x)) {
+    case RP_CONTENT_COMES:
+        rp_exchange_want_content(x);
+        break;
+    case RP_CONTENT_COMPLETE:
+        f->held = NULL;
+        answer(x, (struct rp_str){f->got.p, f->got.n});
+        break;
+    case RP_CONTENT_CUT:
+        f->held = NULL;
+        answer(x, RP_STR("cut"));
+        break;
+    }
+}
+
+static void
+pieces_start(void *self, struct rp_exchange *x)
+{
+    struct fake *f = self;
+
+    f->started++;
+    f->held = x;
+    rp_buf_reset(&f->got);
+    if (!f->deaf)
+        pieces_go_on(f, x);
+}
+
+static void
+pieces_content(void *self, struct rp_exchange *x)
+{
+    pieces_go_on(self, x);
+}
+
+static void
+send_pieces(struct rp_exchange *x, int64_t length)
 {
     rp_exchange_head(x, 200, NULL, 0, RP_STR("text/plain"), length);
     rp_exchange_write(x, "one", 3);
@@ -145,21 +187,21 @@ static void
 stream_start(void *self, struct rp_exchange *x)
 {
     (void)self;
-    pieces(x, -1);
+    send_pieces(x, -1);
 }
 
 static void
 short_start(void *self, struct rp_exchange *x)
 {
     (void)self;
-    pieces(x, 10);
+    send_pieces(x, 10);
 }
 
 static void
 long_start(void *self, struct rp_exchange *x)
 {
     (void)self;
-    pieces(x, 4);
+    send_pieces(x, 4);
 }
 
 static void
@@ -181,6 +223,10 @@ static const struct rp_handler_ops hold = {.start = hold_start,
                                            .eof = hold_eof,
                                            .drained = hold_drained};
 static const struct rp_handler_ops stream = {.start = stream_start};
+static const struct rp_handler_ops pieces = {.start = pieces_start,
+                                             .stop = hold_stop,
+                                             .eof = pieces_content,
+                                             .content = pieces_content};
 static const struct rp_handler_ops too_short = {.start = short_start};
 static const struct rp_handler_ops too_long = {.start = long_start};
 static const struct rp_handler_ops split = {.start = split_start};
@@ -189,10 +235,11 @@ static const struct {
     const char *method, *pattern;
     const struct rp_handler_ops *ops;
 } table[] = {
-    {"GET", "/", &hello},        {"POST", "/echo", &echo},
-    {"GET", "/u/<x>", &param},   {"GET", "/hold", &hold},
-    {"GET", "/stream", &stream}, {"GET", "/short", &too_short},
-    {"GET", "/long", &too_long}, {"GET", "/split", &split},
+    {"GET", "/", &hello},         {"POST", "/echo", &echo},
+    {"GET", "/u/<x>", &param},    {"GET", "/hold", &hold},
+    {"GET", "/stream", &stream},  {"GET", "/short", &too_short},
+    {"POST", "/pieces", &pieces}, {"GET", "/long", &too_long},
+    {"GET", "/split", &split},
 };
 
 enum { NROUTES = sizeof(table) / sizeof(table[0]) };
@@ -217,7 +264,8 @@ fake_init(struct fake *f)
     rp_response_consts_init(&f->service.consts, false, NULL);
     f->service.router = rp_router_new();
     for (int i = 0; i < NROUTES; i++) {
-        routes[i].handler = (struct rp_handler){table[i].ops, f};
+        routes[i].handler =
+            (struct rp_handler){table[i].ops, f, table[i].ops == &pieces};
         if (rp_router_add(f->service.router, str(table[i].pattern),
                           str(table[i].method), &routes[i], err,
                           sizeof(err)) < 0)
@@ -229,6 +277,7 @@ fake_init(struct fake *f)
     rp_buf_init(&f->sink.out, 0);
     rp_buf_init(&f->in, 0);
     rp_buf_init(&f->out, 0);
+    rp_buf_init(&f->got, 0);
     fake_connect(f);
 }
 
@@ -247,6 +296,7 @@ fake_fini(struct fake *f)
     rp_sink_fini(&f->sink);
     rp_buf_fini(&f->in);
     rp_buf_fini(&f->out);
+    rp_buf_fini(&f->got);
     rp_router_free(f->service.router);
     rp_service_fini(&f->service);
 }

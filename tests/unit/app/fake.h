@@ -13,7 +13,9 @@ struct fake {
     bool closed, lingers, aborted, resumed;
     enum rp_wait wait;
     struct rp_exchange *held; /* by the handler "hold" */
-    unsigned started, stopped, eofs, drained;
+    unsigned started, stopped, eofs, drained, pieces;
+    bool deaf;         /* /pieces does not ask for content */
+    struct rp_buf got; /* by /pieces */
 };
 
 /* A service with these routes on its router:
@@ -22,6 +24,8 @@ struct fake {
  *   GET  /u/<x>  the parameter
  *   GET  /hold   does not answer: see fake.held
  *   GET  /stream "one", "two" in pieces, length not known
+ *   POST /pieces takes its content in pieces, and answers with all of it when
+ *                it ends, "cut" when it is cut; nothing while fake.deaf
  *   GET  /short  promises 10 bytes, sends 5
  *   GET  /long   promises 2 bytes, sends 5
  *   GET  /split  sets a header with a line feed in it */

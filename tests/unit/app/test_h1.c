@@ -41,6 +41,18 @@ static const struct {
     {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
      "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n" GET,
      HEAD "Content-Length: 3\r\n\r\nabc" HELLO, STAYS, "content in chunks"},
+    {"POST /pieces HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" GET,
+     HEAD "Content-Length: 3\r\n\r\nabc" HELLO, STAYS, "content in pieces"},
+    {"POST /pieces HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+     "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n" GET,
+     HEAD "Content-Length: 3\r\n\r\nabc" HELLO, STAYS,
+     "chunks and pieces have nothing to do with each other"},
+    {"POST /pieces HTTP/1.1\r\n" HOST "\r\n" GET,
+     HEAD "Content-Length: 0\r\n\r\n" HELLO, STAYS, "no piece at all"},
+    {"POST /pieces HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+     "2\r\nabX" GET,
+     ERROR("400 Bad Request", "400 Bad Request\n", "16"), LINGERS,
+     "a bad chunk, when the handler is at work already"},
     {"GET /u/x%2Fy HTTP/1.1\r\n" HOST "\r\n",
      HEAD "Content-Length: 5\r\n\r\nx%2Fy", STAYS,
      "an encoded slash separates nothing"},
@@ -57,7 +69,7 @@ static const struct {
      "\r\n404 Not Found\n",
      LINGERS, "unless it is much: then the connection ends"},
     {"PUT / HTTP/1.1\r\n" HOST "\r\n",
-     "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, OPTIONS\r\n" TEXT
+     "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, OPTIONS\r\n" TEXT
      "Content-Length: 23\r\n\r\n405 Method Not Allowed\n",
      STAYS, "405 says what is allowed (RFC 9110 15.5.6)"},
     {"FROB / HTTP/1.1\r\n" HOST "\r\n",
@@ -65,7 +77,7 @@ static const struct {
      "Content-Length: 20\r\n\r\n501 Not Implemented\n",
      STAYS, "a method that nobody knows (RFC 9110 9.1)"},
     {"OPTIONS / HTTP/1.1\r\n" HOST "\r\n",
-     "HTTP/1.1 204 No Content\r\nallow: GET, HEAD, OPTIONS\r\n\r\n", STAYS,
+     "HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n", STAYS,
      "OPTIONS that no route answers"},
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
      STAYS, "about the server (RFC 9110 9.3.7)"},
@@ -264,6 +276,94 @@ START_TEST(content_that_never_ends_never_reaches_a_handler)
 }
 END_TEST
 
+START_TEST(content_in_pieces_that_is_cut_is_told_so)
+{
+    struct fake f;
+
+    fake_init(&f);
+    feed(&f, "POST /pieces HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc");
+    ck_assert_uint_eq(f.started, 1);
+    ck_assert_int_eq(f.wait, RP_WAIT_CONTENT);
+    fake_eof(&f);
+    ck_assert(rp_str_has_prefix(out(&f), RP_STR("HTTP/1.1 200 ")));
+    ck_assert_int_eq(memcmp(f.out.p + f.out.n - 3, "cut", 3), 0);
+    ck_assert(f.closed);
+    fake_fini(&f);
+}
+END_TEST
+
+START_TEST(a_handler_that_takes_nothing_slows_the_client_down)
+{
+    static char block[64 * 1024];
+    struct fake f;
+    size_t kept;
+
+    fake_init(&f);
+    f.deaf = true;
+    feed(&f,
+         "POST /pieces HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n");
+    for (int i = 0; i < 10; i++)
+        fake_feed(&f, block, sizeof(block));
+    kept = rp_exchange_content(f.held).n;
+    ck_assert_uint_le(kept, 2 * sizeof(block));
+    ck_assert_uint_eq(f.in.n, 10 * sizeof(block) - kept);
+    ck_assert_int_eq(f.wait, RP_WAIT_HANDLER);
+    /* What is taken makes room, and the rest comes. */
+    rp_exchange_take_content(f.held, kept);
+    ck_assert(f.resumed);
+    fake_feed(&f, "", 0);
+    ck_assert_uint_gt(rp_exchange_content(f.held).n, 0);
+    fake_fini(&f);
+}
+END_TEST
+
+START_TEST(an_answer_before_the_content_was_read_skips_or_closes)
+{
+    struct rp_answer a = {.status = 200, .content = RP_STR("early")};
+    struct fake f;
+
+    fake_init(&f);
+    f.deaf = true;
+    feed(&f, "POST /pieces HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab");
+    rp_exchange_answer(f.held, &a);
+    feed(&f, "cde" GET);
+    ck_assert(rp_str_eq(out(&f),
+                        RP_STR(HEAD "Content-Length: 5\r\n\r\nearly" HELLO)));
+    fake_connect(&f);
+    feed(&f,
+         "POST /pieces HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\nab");
+    rp_exchange_answer(f.held, &a);
+    ck_assert(rp_str_eq(
+        out(&f), RP_STR(HEAD "Content-Length: 5\r\n" CLOSE "\r\nearly")));
+    ck_assert(f.closed && f.lingers);
+    fake_fini(&f);
+}
+END_TEST
+
+START_TEST(a_handler_that_streams_decides_about_100)
+{
+    struct rp_answer a = {.status = 200, .content = RP_STR("early")};
+    struct fake f;
+
+    fake_init(&f);
+    feed(&f, "POST /pieces HTTP/1.1\r\n" HOST
+             "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    ck_assert(rp_str_eq(out(&f), RP_STR("HTTP/1.1 100 Continue\r\n\r\n")));
+    feed(&f, "abc");
+    ck_assert(rp_str_eq(out(&f), RP_STR("HTTP/1.1 100 Continue\r\n\r\n" HEAD
+                                        "Content-Length: 3\r\n\r\nabc")));
+    fake_connect(&f);
+    f.deaf = true;
+    feed(&f, "POST /pieces HTTP/1.1\r\n" HOST
+             "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    rp_exchange_answer(f.held, &a);
+    ck_assert(rp_str_eq(
+        out(&f), RP_STR(HEAD "Content-Length: 5\r\n" CLOSE "\r\nearly")));
+    ck_assert(f.closed && f.lingers);
+    fake_fini(&f);
+}
+END_TEST
+
 START_TEST(a_100_is_sent_when_content_is_wanted_and_not_there)
 {
     struct fake f;
@@ -412,6 +512,10 @@ main(void)
     tcase_add_test(t, a_client_that_goes_stops_its_handler);
     tcase_add_test(t, a_half_closed_client_gets_its_answer_and_then_the_end);
     tcase_add_test(t, content_that_never_ends_never_reaches_a_handler);
+    tcase_add_test(t, content_in_pieces_that_is_cut_is_told_so);
+    tcase_add_test(t, a_handler_that_takes_nothing_slows_the_client_down);
+    tcase_add_test(t, an_answer_before_the_content_was_read_skips_or_closes);
+    tcase_add_test(t, a_handler_that_streams_decides_about_100);
     tcase_add_test(t, a_100_is_sent_when_content_is_wanted_and_not_there);
     tcase_add_test(t, content_over_the_limit_is_refused_as_soon_as_it_is_known);
     tcase_add_test(t, deadlines_answer_408_only_to_who_has_begun);
