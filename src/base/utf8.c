@@ -30,7 +30,7 @@ begin(struct rp_utf8 *u, uint8_t c)
 bool
 rp_utf8_feed(struct rp_utf8 *u, const void *p, size_t n)
 {
-    const uint8_t *at = p, *end = at + n;
+    const uint8_t *at = p, *end = n > 0 ? at + n : at;
 
     while (at < end) {
         if (u->left > 0) {

@@ -3,13 +3,12 @@
 #include "rupy/py/worker.h"
 
 #include <errno.h>
-
+#include <string.h>
 #include <unistd.h>
 
 #include "rupy/base/log.h"
 #include "rupy/py/door.h"
-
-#define POOL_LIMIT 5.0 /* seconds that threads have to come to an end */
+#include "rupy/py/interface.h"
 
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
 
@@ -21,6 +20,9 @@ struct worker_object {
     PyObject *app;
     PyObject *loop;    /* while attached */
     PyObject *stopped; /* callable */
+    PyObject *state;   /* dict: what the lifespan leaves for requests */
+    enum rp_py_kind kind;
+    struct rp_interface interface; /* while attached */
 };
 
 static int
@@ -30,6 +32,7 @@ worker_traverse(struct worker_object *w, visitproc visit, void *arg)
     Py_VISIT(w->app);
     Py_VISIT(w->loop);
     Py_VISIT(w->stopped);
+    Py_VISIT(w->state);
     return 0;
 }
 
@@ -39,6 +42,7 @@ worker_clear(struct worker_object *w)
     Py_CLEAR(w->app);
     Py_CLEAR(w->loop);
     Py_CLEAR(w->stopped);
+    Py_CLEAR(w->state);
     return 0;
 }
 
@@ -57,20 +61,20 @@ static PyObject *
 worker_attach(struct worker_object *w, PyObject *loop_object)
 {
     struct rp_loop *loop = rp_loop_from_object(loop_object);
-    struct rp_app_object *app = (struct rp_app_object *)w->app;
+    struct rp_handler root = {0};
+    struct rp_router *router;
 
     if (!loop)
         return NULL;
-    if (app->loop) {
-        PyErr_SetString(PyExc_RuntimeError, "the app is being served already");
+    if (rp_interface_open(&w->interface, rp_py_state_of_type(Py_TYPE(w)),
+                          w->kind, w->app, loop, w->config, w->state, &router,
+                          &root) < 0)
+        return NULL;
+    if (w->ops->attach(w->arg, rp_loop_ev(loop), router, &root) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        rp_interface_close(&w->interface);
         return NULL;
     }
-    if (rp_app_object_compile(app) < 0)
-        return NULL;
-    if (w->ops->attach(w->arg, rp_loop_ev(loop), app->router, NULL) < 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    app->loop = loop;
-    app->debug = w->config->debug;
     rp_loop_set_turn(loop, w->ops->turn, w->arg);
     rp_loop_set_tick(loop, w->config->tick);
     w->loop = Py_NewRef(loop_object);
@@ -83,13 +87,10 @@ worker_detach(struct worker_object *w, PyObject *unused)
     (void)unused;
     if (w->loop) {
         struct rp_loop *loop = rp_loop_from_object(w->loop);
-        struct rp_app_object *app = (struct rp_app_object *)w->app;
-        rp_pool_free(app->pool, POOL_LIMIT);
-        app->pool = NULL;
         w->ops->detach(w->arg);
         rp_loop_set_turn(loop, NULL, NULL);
         rp_loop_set_tick(loop, NULL);
-        app->loop = NULL;
+        rp_interface_close(&w->interface);
         Py_CLEAR(w->loop);
     }
     Py_RETURN_NONE;
@@ -106,18 +107,6 @@ on_stopped(void *arg)
     Py_XDECREF(r);
 }
 
-static int
-start_pool(struct worker_object *w, struct rp_loop *loop)
-{
-    struct rp_app_object *app = (struct rp_app_object *)w->app;
-    unsigned n = rp_app_object_threads(app, w->config->threads);
-
-    if (n == 0)
-        return 0;
-    app->pool = rp_pool_new(loop, n, w->config->queue_timeout);
-    return app->pool ? 0 : -1;
-}
-
 static PyObject *
 worker_start(struct worker_object *w, PyObject *stopped)
 {
@@ -128,7 +117,8 @@ worker_start(struct worker_object *w, PyObject *stopped)
         return NULL;
     }
     loop = rp_loop_from_object(w->loop);
-    if (rp_loop_capture_context(loop) < 0 || start_pool(w, loop) < 0)
+    if (rp_loop_capture_context(loop) < 0 ||
+        rp_interface_start(&w->interface) < 0)
         return NULL;
     Py_XSETREF(w->stopped, Py_NewRef(stopped));
     if (w->ops->start(w->arg, on_stopped, w) < 0)
@@ -166,6 +156,20 @@ worker_get_app(struct worker_object *w, void *unused)
 }
 
 static PyObject *
+worker_get_interface(struct worker_object *w, void *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(rp_interface_name(w->kind));
+}
+
+static PyObject *
+worker_get_state(struct worker_object *w, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(w->state);
+}
+
+static PyObject *
 worker_get_graceful_timeout(struct worker_object *w, void *unused)
 {
     (void)unused;
@@ -188,6 +192,10 @@ static PyMethodDef worker_methods[] = {
 
 static PyGetSetDef worker_getset[] = {
     {"app", (getter)worker_get_app, NULL, PyDoc_STR("What is served."), NULL},
+    {"interface", (getter)worker_get_interface, NULL,
+     PyDoc_STR("\"rupy\", \"asgi\" or \"wsgi\"."), NULL},
+    {"state", (getter)worker_get_state, NULL,
+     PyDoc_STR("What the lifespan leaves for requests: a dict."), NULL},
     {"graceful_timeout", (getter)worker_get_graceful_timeout, NULL,
      PyDoc_STR("Seconds; 0: no limit."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -291,13 +299,10 @@ new_worker(struct rp_py_state *st, const struct rp_py_worker_config *c,
 {
     struct worker_object *w;
 
-    if (!PyObject_TypeCheck(app, st->app_type)) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s is not a rupy.Rupy application, and this version "
-                     "serves no other kind",
-                     Py_TYPE(app)->tp_name);
+    int kind = rp_interface_detect(app, c->interface);
+
+    if (kind < 0)
         return NULL;
-    }
     w = PyObject_GC_New(struct worker_object, st->worker_type);
     if (!w)
         return NULL;
@@ -305,8 +310,13 @@ new_worker(struct rp_py_state *st, const struct rp_py_worker_config *c,
     w->ops = ops;
     w->arg = arg;
     w->app = Py_NewRef(app);
-    w->loop = w->stopped = NULL;
+    w->loop = w->stopped = w->state = NULL;
+    w->kind = (enum rp_py_kind)kind;
+    memset(&w->interface, 0, sizeof(w->interface));
     PyObject_GC_Track(w);
+    w->state = PyDict_New();
+    if (!w->state)
+        Py_CLEAR(w);
     return (PyObject *)w;
 }
 

@@ -168,15 +168,6 @@ choose(struct rp_config *c, const struct rp_option *o, struct rp_str value,
         }
         p += n + (p[n] == ' ');
     }
-    for (const char *p = o->later; p != NULL && *p != '\0';) {
-        size_t n = strcspn(p, " ");
-        if (rp_str_ieq(value, (struct rp_str){p, n}))
-            return fail(c,
-                        "%s: %.*s is not supported in this version; it has: "
-                        "%s",
-                        label, RP_STR_ARG(value), o->choices);
-        p += n + (p[n] == ' ');
-    }
     return fail(c, "%s: '%.*s' is none of: %s", label, RP_STR_ARG(value),
                 o->choices);
 }
@@ -324,6 +315,14 @@ rp_config_set_option(struct rp_config *c, const struct rp_option *o,
         return -1;
     c->sources[i] = (unsigned char)source;
     return 0;
+}
+
+const char *
+rp_config_interface(const struct rp_config *c)
+{
+    static const char *const names[] = {"auto", "rupy", "asgi", "wsgi"};
+
+    return names[c->interface];
 }
 
 int

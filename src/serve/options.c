@@ -17,8 +17,8 @@ static const struct rp_option options[] = {
      .help = "the application, when it is not given as a word of its own: "
              "module:attr, module:factory(), or path/to/file.py[:attr]"},
     {GROUP, .name = "interface", .type = RP_OPTION_ENUM, .arg = "KIND",
-     .value = "auto", .choices = "auto rupy", .later = "asgi wsgi",
-     FIELD(interface), .help = "what APP speaks: auto or rupy"},
+     .value = "auto", .choices = "auto rupy asgi wsgi", FIELD(interface),
+     .help = "what APP speaks: auto, rupy, asgi or wsgi"},
     {GROUP, .name = "factory", .type = RP_OPTION_FLAG, FIELD(factory),
      .arg = "", .value = "off",
      .help = "APP is a function that returns the application"},
@@ -26,6 +26,10 @@ static const struct rp_option options[] = {
      FIELD(app_dirs), .shown = "the current folder",
      .help = "look for modules here first; may be repeated",
      .aliases = "pythonpath"},
+    {GROUP, .name = "root-path", .type = RP_OPTION_STRING, .arg = "PATH",
+     .value = "", FIELD(root_path), .aliases = "url-path-prefix",
+     .help = "where the application is mounted: ASGI root_path, WSGI "
+             "SCRIPT_NAME"},
     {GROUP, .name = "chdir", .type = RP_OPTION_STRING, .arg = "DIR",
      FIELD(chdir), .aliases = "working-dir",
      .help = "enter this folder before anything else is looked up"},

@@ -316,6 +316,8 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
     struct rp_py_worker_config python = {
         .app = c->app,
         .factory = c->factory,
+        .interface = rp_config_interface(c),
+        .root_path = c->root_path ? c->root_path : "",
         .app_dirs = c->app_dirs.v,
         .napp_dirs = c->app_dirs.n,
         .graceful_timeout = c->graceful_timeout,

@@ -548,7 +548,7 @@ def test_the_stubs_name_what_the_core_has() -> None:
 
 def test_a_version_is_told_once() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "rupy", "--version"],
+        [sys.executable, "-P", "-m", "rupy", "--version"],
         capture_output=True,
         text=True,
         timeout=20,

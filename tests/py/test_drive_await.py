@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop, _core
 
 LIMIT = 10.0
@@ -228,7 +229,7 @@ def test_another_task_that_awaits_a_cancelled_one_is_told(
     async def handler() -> None:
         me: Any = asyncio.current_task()
         watcher.append(asyncio.ensure_future(watch(me)))
-        await asyncio.sleep(LIMIT)
+        await asyncio.sleep(100 * LIMIT)
 
     async def watch(task: asyncio.Task[None]) -> Any:
         try:
@@ -258,8 +259,10 @@ def test_an_exception_is_handed_over_once_and_never_logged(
         raise ValueError("mine")
 
     kept: list[Any] = []
-    with pytest.raises(ValueError, match="mine"):
-        driver.run(handler())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="mine"):
+            driver.run(handler())
+    # one is asked for its exception, the other is just dropped
     assert isinstance(kept[0].exception(), ValueError)
     kept.clear()
     gc.collect()

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop, _core
 
 LIMIT = 10.0
@@ -269,7 +270,7 @@ loop.run_forever()
 loop.close()
 """
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-P", "-W", "error", "-c", code],
         env={**os.environ, "RUPY_TASKS": "native"},
         check=True,
         timeout=LIMIT,
@@ -300,7 +301,9 @@ with warnings.catch_warnings(record=True) as caught:
 assert [w.category for w in caught] == [RuntimeWarning], caught
 loop.close()
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
+    subprocess.run(
+        [sys.executable, "-P", "-c", code], check=True, timeout=LIMIT
+    )
 
 
 @pytest.mark.skipif(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop, _core
 
 LIMIT = 10.0
@@ -150,6 +151,7 @@ def test_a_step_started_inside_a_task_gives_the_task_back(
         me = asyncio.current_task()
         var.set("mine")
         _, name = _core._drive_for_tests(driven, handler(), print)
+        assert asyncio.current_task() is me
         await asyncio.sleep(0)
         return name, asyncio.current_task() is me, var.get()
 

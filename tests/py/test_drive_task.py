@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop, _core
 
 LIMIT = 10.0
+FOREVER = 1000.0
 
 
 class Driver:
@@ -199,12 +201,12 @@ def test_a_timeout_before_the_first_wait_and_after(driver: Driver) -> None:
             pass
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.001):
-                await asyncio.sleep(LIMIT)
+                await asyncio.sleep(FOREVER)
         me = asyncio.current_task()
         assert me is not None and me.cancelling() == 0
         await asyncio.sleep(0)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.sleep(LIMIT), 0.001)
+            await asyncio.wait_for(asyncio.sleep(FOREVER), 0.001)
         return me.cancelling()
 
     assert driver.run(handler()) == 0
@@ -217,7 +219,7 @@ def test_nested_timeouts_end_the_right_one(driver: Driver) -> None:
             async with asyncio.timeout(0.005):
                 try:
                     async with asyncio.timeout(LIMIT):
-                        await asyncio.sleep(LIMIT)
+                        await asyncio.sleep(FOREVER)
                 except TimeoutError:
                     seen.append("inner")
         except TimeoutError:
@@ -235,7 +237,7 @@ def test_a_handler_that_catches_its_cancellation_may_wait_again(
         try:
             async with asyncio.timeout(0.001):
                 try:
-                    await asyncio.sleep(LIMIT)
+                    await asyncio.sleep(FOREVER)
                 except asyncio.CancelledError:
                     await asyncio.sleep(0.001)
                     await asyncio.sleep(0)
@@ -278,7 +280,7 @@ def test_a_failing_child_interrupts_the_body_of_its_group(
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(child())
-                await asyncio.sleep(LIMIT)
+                await asyncio.sleep(FOREVER)
         except* ValueError as errors:
             assert len(errors.exceptions) == 1
         me = asyncio.current_task()
@@ -312,7 +314,7 @@ def test_cancelling_the_parent_cancels_what_it_waits_for(
     async def child(name: str) -> None:
         began.append(name)
         try:
-            await asyncio.sleep(LIMIT)
+            await asyncio.sleep(FOREVER)
         finally:
             ended.append(name)
 
@@ -352,7 +354,7 @@ def test_cancelled_by_itself_before_the_first_wait(driver: Driver) -> None:
         assert me is not None
         assert me.cancel("why")
         assert me.cancelling() == 1
-        await asyncio.sleep(LIMIT)
+        await asyncio.sleep(FOREVER)
 
     with pytest.raises(asyncio.CancelledError) as info:
         driver.run(handler())
@@ -377,7 +379,7 @@ def test_cancelled_by_itself_at_a_bare_yield(driver: Driver) -> None:
 
 def test_cancelled_from_outside_with_a_message(driver: Driver) -> None:
     async def handler() -> None:
-        await asyncio.sleep(LIMIT)
+        await asyncio.sleep(FOREVER)
 
     outcome = driver.start(handler())
     driver.until(lambda: driver.loop._count_driven() == 1)
@@ -420,7 +422,7 @@ def test_a_handler_may_answer_although_it_was_cancelled(
     async def handler() -> int:
         began.append(1)
         try:
-            await asyncio.sleep(LIMIT)
+            await asyncio.sleep(FOREVER)
         except asyncio.CancelledError:
             return 5
         return 6

@@ -134,7 +134,7 @@ CHECKS: list[Callable[[], None]] = [
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_without_orjson_and_msgspec(check: Callable[[], None]) -> None:
     done = subprocess.run(
-        [sys.executable, __file__, check.__name__],
+        [sys.executable, "-P", __file__, check.__name__],
         cwd=Path(__file__).parents[2],
         text=True,
         capture_output=True,
@@ -146,7 +146,8 @@ def test_without_orjson_and_msgspec(check: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    # Behind $PYTHONPATH, which has the package of the build under test.
+    sys.path.append(str(Path(__file__).parents[2]))
     for blocked in ("orjson", "msgspec", "msgspec.json"):
         sys.modules[blocked] = None  # type: ignore[assignment]
     {check.__name__: check for check in CHECKS}[sys.argv[1]]()

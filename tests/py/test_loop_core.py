@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop
 
 LIMIT = 10.0

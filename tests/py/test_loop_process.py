@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rupy import EventLoop
 
 LIMIT = 10.0
@@ -299,7 +300,7 @@ def test_the_environment_does_not_choose_the_backend() -> None:
     pid = os.spawnve(
         os.P_NOWAIT,
         sys.executable,
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         {**os.environ, "LIBEV_FLAGS": "1"},
     )
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -183,7 +183,6 @@ def test_check_config_does_not_load_the_application(rupy_bin: Path) -> None:
         (["a"], {"RUPY_SERVE_WORKER": "2"}, "did you mean RUPY_SERVE_WORKERS?"),
         (["--bind", "8000", "a"], {}, "want HOST:PORT"),
         (["--uds", "/x", "--port", "1", "a"], {}, "do not go together"),
-        (["--interface", "wsgi", "a"], {}, "not supported in this version"),
         (["--chdir", "/nonexistent", "a"], {}, "No such file"),
         (["--env-file", "/nonexistent", "a"], {}, "No such file"),
     ],

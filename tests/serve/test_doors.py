@@ -25,7 +25,7 @@ ENV = {"PYTHONPATH": str(BINARY.parent / "lib" / "rupy-serve")}
 
 def has_extension() -> bool:
     done = subprocess.run(
-        [sys.executable, "-c", "import rupy._core"],
+        [sys.executable, "-P", "-c", "import rupy._core"],
         env=clean_env() | ENV,
         capture_output=True,
     )
@@ -90,7 +90,7 @@ def test_both_doors_say_the_same(argument: str) -> None:
             text=True,
             timeout=20,
         )
-        for door in ([str(BINARY)], [sys.executable, "-m", "rupy"])
+        for door in ([str(BINARY)], [sys.executable, "-P", "-m", "rupy"])
     ]
     assert told[0].returncode == told[1].returncode == 0
     if argument == "--version":

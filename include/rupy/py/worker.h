@@ -31,6 +31,8 @@ struct rp_py_worker_ops {
 struct rp_py_worker_config {
     const char *app; /* "module:attr" */
     bool factory;
+    const char *interface; /* "auto", "rupy", "asgi", "wsgi" */
+    const char *root_path; /* ASGI root_path, WSGI SCRIPT_NAME; "" */
     const char *const *app_dirs;
     size_t napp_dirs;
     double graceful_timeout; /* seconds */

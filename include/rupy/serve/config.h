@@ -35,8 +35,6 @@ enum rp_action {
     RP_ACTION_PRINT_JSON,
 };
 
-enum rp_interface { RP_INTERFACE_AUTO, RP_INTERFACE_RUPY };
-
 struct rp_strs {
     const char **v;
     size_t n, cap;
@@ -51,7 +49,8 @@ struct rp_config {
     enum rp_option_group help_group; /* RP_N_GROUPS: all */
 
     const char *app; /* "module:attr"; NULL when Python gives the object */
-    int interface;   /* enum rp_interface */
+    int interface;   /* 0: auto; else see rp_config_interface() */
+    const char *root_path;
     bool factory;
     struct rp_strs app_dirs; /* none: the current folder */
     const char *chdir, *venv;
@@ -95,6 +94,9 @@ struct rp_config {
 /* Every option at its default. */
 void rp_config_init(struct rp_config *c);
 void rp_config_fini(struct rp_config *c);
+
+/* "auto", "rupy", "asgi" or "wsgi". */
+const char *rp_config_interface(const struct rp_config *c);
 
 /* One line into c->error, whatever bytes it was made of; returns -1. */
 int rp_config_fail(struct rp_config *c, const char *fmt, ...)

@@ -50,7 +50,6 @@ struct rp_option {
                           * value */
     const char *env;     /* variable that other servers read too; NULL */
     const char *choices; /* of an enum, separated by spaces */
-    const char *later;   /* known choices that this version does not have */
     double min, max;     /* of a number; max 0: none */
     size_t offset, size; /* of the field */
     const char *help;    /* one sentence, without the full stop */

@@ -322,10 +322,7 @@ static const struct {
     {"--no-factory=on", "A=", "--no-factory takes no value"},
     {"--no-workers", "A=", "--workers has no --no- form"},
     {"--log-level=loud", "A=", "--log-level: 'loud' is none of: trace "},
-    {"--interface=asgi", "A=",
-     "--interface: asgi is not supported in this "
-     "version"},
-    {"--interface=cgi", "A=", "--interface: 'cgi' is none of: auto rupy"},
+    {"--interface=cgi", "A=", "--interface: 'cgi' is none of: auto rupy asgi wsgi"},
     {"--uds-mode=888", "A=", "--uds-mode: '888' is no octal mode"},
     {"--limit-body=ten", "A=", "--limit-body: 'ten' is no size such as"},
     {"--limit-request-fields=1001", "A=", "is not between 1 and 1000"},
