@@ -215,6 +215,13 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
                 more = false;
                 break;
             }
+            if (rp_sink_queued(h->sink) >= RP_SINK_HIGH) {
+                /* A client that asks and asks and reads nothing: what it is
+                 * sent is all that it costs. */
+                h->sink->over = true;
+                more = false;
+                break;
+            }
             used += feed_head(h, p + used, n - used, &more);
             break;
         case RP_H1_CONTENT:
@@ -279,6 +286,8 @@ h1_drained(struct rp_session *s)
 
     if (h->state == RP_H1_BUSY && x->handler && x->handler->ops->drained)
         x->handler->ops->drained(x->handler->self, x);
+    else if (h->state == RP_H1_HEAD)
+        h->sink->ops->resume(h->sink);
 }
 
 static void

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-int
-rp_sink_add_ref(struct rp_sink *s, const char *p, size_t n,
-                void (*release)(void *), void *arg)
+static int
+add(struct rp_sink *s, struct rp_ref ref)
 {
     if (s->nrefs == s->refs_cap) {
         unsigned cap = s->refs_cap ? s->refs_cap * 2 : 4;
@@ -16,9 +15,35 @@ rp_sink_add_ref(struct rp_sink *s, const char *p, size_t n,
         s->refs = refs;
         s->refs_cap = cap;
     }
-    s->refs[s->nrefs++] = (struct rp_ref){s->out.n, p, n, release, arg};
-    s->refs_n += n;
+    ref.at = s->out.n;
+    s->refs[s->nrefs++] = ref;
+    s->refs_n += ref.n;
     return 0;
+}
+
+int
+rp_sink_add_ref(struct rp_sink *s, const char *p, size_t n,
+                void (*release)(void *), void *arg)
+{
+    return add(s,
+               (struct rp_ref){.p = p, .n = n, .release = release, .arg = arg});
+}
+
+int
+rp_sink_add_file(struct rp_sink *s, int fd, off_t off, size_t n,
+                 void (*release)(void *), void *arg)
+{
+    return add(
+        s, (struct rp_ref){
+               .fd = fd, .off = off, .n = n, .release = release, .arg = arg});
+}
+
+const struct rp_ref *
+rp_sink_peek_file(const struct rp_sink *s)
+{
+    if (s->nrefs == 0 || s->refs[0].at > 0 || s->refs[0].p)
+        return NULL;
+    return &s->refs[0];
 }
 
 /* Take the first ref off the queue, then release it: release() may run code
@@ -59,7 +84,10 @@ rp_sink_sent(struct rp_sink *s, size_t n)
         } else {
             struct rp_ref *ref = &s->refs[0];
             if (n < ref->n) {
-                ref->p += n;
+                if (ref->p)
+                    ref->p += n;
+                else
+                    ref->off += (off_t)n;
                 ref->n -= n;
                 s->refs_n -= n;
                 return;
@@ -81,10 +109,9 @@ rp_sink_peek(const struct rp_sink *s, struct rp_str *v, unsigned max)
         if (ref->at > at)
             v[n++] = (struct rp_str){s->out.p + at, ref->at - at};
         at = ref->at;
-        if (n < max)
-            v[n++] = (struct rp_str){ref->p, ref->n};
-        else
+        if (n == max || !ref->p)
             return n;
+        v[n++] = (struct rp_str){ref->p, ref->n};
     }
     if (n < max && s->out.n > at)
         v[n++] = (struct rp_str){s->out.p + at, s->out.n - at};

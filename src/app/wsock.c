@@ -6,8 +6,8 @@
  *       '--- the client closes, breaks the rules, is gone ----------^
  *
  * The handler hears of the end when CLOSED is reached from the loop; when its
- * own call got there (`owes_close`), at the next tick or in gone(), whichever
- * comes first. */
+ * own call got there (`owes_close`), when feed() returns, at the next tick, or
+ * in gone(), whichever comes first. */
 #include "rupy/app/wsock.h"
 
 #include <errno.h>
@@ -127,6 +127,7 @@ on_ping(struct rp_wsock *w, struct rp_str data)
             w->sink->ops->wake(w->sink);
         return;
     }
+    w->sink->over = true; /* so that drained() will follow */
     w->pong_owed = true;
     w->npong = (uint8_t)data.n;
     memcpy(w->pong, data.p, data.n);
@@ -197,7 +198,14 @@ wsock_feed(struct rp_session *s, const char *p, size_t n)
         dispatch(w, &m);
     }
     w->feeding = false;
-    return w->state == CLOSED ? n : used;
+    if (w->state != CLOSED)
+        return used;
+    /* More came behind the end: it must not meet a closed socket. */
+    if (used < n)
+        w->sink->ops->close(w->sink, true);
+    if (w->owes_close)
+        tell_close(w, w->code, RP_STR(""));
+    return n;
 }
 
 static bool
@@ -452,12 +460,20 @@ tick_ping(struct rp_wsock *w)
 {
     const struct rp_wsock_config *c = &w->v->config;
 
-    if (w->ping_open && (w->paused || rp_wsock_is_full(w)))
-        w->pinged = now(w);
-    else if (w->ping_open && has_passed(w, w->pinged, c->ping_timeout))
-        fail(w, RP_WS_INTERNAL_ERROR, "no pong");
-    else if (!w->ping_open && has_passed(w, w->pinged, c->ping_interval) &&
-             rp_wsock_ping(w, NULL, 0) >= 0) {
+    bool awaits = w->ping_open && c->ping_timeout > 0;
+
+    if (w->paused || rp_wsock_is_full(w)) {
+        if (awaits)
+            w->pinged = now(w);
+        return;
+    }
+    if (awaits) {
+        if (has_passed(w, w->pinged, c->ping_timeout))
+            fail(w, RP_WS_INTERNAL_ERROR, "no pong");
+        return;
+    }
+    if (has_passed(w, w->pinged, c->ping_interval) &&
+        rp_wsock_ping(w, NULL, 0) >= 0) {
         w->ping_open = true;
         w->pinged = now(w);
     }

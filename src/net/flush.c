@@ -1,14 +1,17 @@
 /* flush.c -- what a connection has to say, on its way to the socket. */
 #include <errno.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "rupy/base/log.h"
 #include "rupy/net/impl.h"
 
 enum {
     FLUSH_PIECES = 64,
-    SPARE_MAX = 64 * 1024, /* a larger output buffer is not kept */
+    FILE_PIECE = 1024 * 1024, /* bytes of a file, by one call */
+    SPARE_MAX = 64 * 1024,    /* a larger output buffer is not kept */
 };
 
 /* All was sent: a buffer that nobody needs goes to the next who answers. */
@@ -44,6 +47,28 @@ finish_closing(struct rp_conn *c)
     rp_conn_arm(c);
 }
 
+/* Write what comes first.  As write(2); 0: a file is shorter than it was. */
+static ssize_t
+write_some(struct rp_conn *c)
+{
+    const struct rp_ref *file = rp_sink_peek_file(&c->sink);
+    struct rp_str v[FLUSH_PIECES];
+    struct iovec iov[FLUSH_PIECES];
+    unsigned n;
+
+    if (file) {
+        off_t off = file->off;
+        size_t most = file->n < FILE_PIECE ? file->n : FILE_PIECE;
+        return sendfile(c->io.fd, file->fd, &off, most);
+    }
+    n = rp_sink_peek(&c->sink, v, FLUSH_PIECES);
+    if (n == 1)
+        return write(c->io.fd, v[0].p, v[0].n);
+    for (unsigned i = 0; i < n; i++)
+        iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
+    return writev(c->io.fd, iov, (int)n);
+}
+
 /* Write until all is gone or the socket is full.  0, or -1: it is broken. */
 static int
 write_queue(struct rp_conn *c)
@@ -52,17 +77,13 @@ write_queue(struct rp_conn *c)
 
     c->stuck = false;
     while (rp_sink_queued(sink) > 0) {
-        struct rp_str v[FLUSH_PIECES];
-        struct iovec iov[FLUSH_PIECES];
-        unsigned n = rp_sink_peek(sink, v, FLUSH_PIECES);
-        ssize_t k;
+        ssize_t k = write_some(c);
 
-        if (n == 1) {
-            k = write(c->io.fd, v[0].p, v[0].n);
-        } else {
-            for (unsigned i = 0; i < n; i++)
-                iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
-            k = writev(c->io.fd, iov, (int)n);
+        if (k == 0) {
+            rp_error("%s: connection dropped: a file got shorter while it "
+                     "was sent",
+                     c->peer.host);
+            return -1;
         }
         if (k < 0) {
             if (errno == EINTR)
@@ -74,7 +95,7 @@ write_queue(struct rp_conn *c)
         }
         c->progress = c->server->service->now;
         rp_count(c->server->service->counters->bytes_out, (uint64_t)k);
-        if (n == 1 && sink->nrefs == 0 && (size_t)k == sink->out.n)
+        if (sink->nrefs == 0 && (size_t)k == sink->out.n)
             rp_buf_reset(&sink->out);
         else
             rp_sink_sent(sink, (size_t)k);

@@ -102,6 +102,10 @@ int rp_exchange_head(struct rp_exchange *x, int status,
  * it was taken, but wait for drained() before the next.  What goes beyond the
  * length that was given is cut off and logged. */
 int rp_exchange_write(struct rp_exchange *x, const void *p, size_t n);
+/* The same with n bytes of a file from off, sent by the kernel where it can;
+ * fd stays open until release(arg), which is called exactly once. */
+int rp_exchange_send_file(struct rp_exchange *x, int fd, off_t off, size_t n,
+                          void (*release)(void *), void *arg);
 /* The answer is complete.  Shorter than its length: the connection closes. */
 void rp_exchange_end(struct rp_exchange *x);
 /* The handler failed: 500 if nothing was sent yet, else the connection is

@@ -6,6 +6,8 @@
 #ifndef RUPY_APP_SINK_H
 #define RUPY_APP_SINK_H
 
+#include <sys/types.h>
+
 #include "rupy/base/buf.h"
 
 struct rp_sink;
@@ -19,10 +21,12 @@ enum rp_wait {
     RP_WAIT_HANDLER, /* nothing from the client: a handler is at work */
 };
 
-/* A stretch of bytes that is sent from where it lies. */
+/* A stretch of bytes that is sent from where it lies: memory, or a file. */
 struct rp_ref {
-    size_t at; /* its place: behind so many bytes of out */
-    const char *p;
+    size_t at;     /* its place: behind so many bytes of out */
+    const char *p; /* NULL: n bytes of fd from off */
+    int fd;
+    off_t off;
     size_t n;
     void (*release)(void *arg); /* called once, when sent or given up */
     void *arg;
@@ -71,10 +75,15 @@ rp_sink_queued(const struct rp_sink *s)
  * memory), and then release was not and will not be called. */
 int rp_sink_add_ref(struct rp_sink *s, const char *p, size_t n,
                     void (*release)(void *), void *arg);
+/* The same with n bytes of the open file fd from off. */
+int rp_sink_add_file(struct rp_sink *s, int fd, off_t off, size_t n,
+                     void (*release)(void *), void *arg);
+/* What is to be sent next lies in a file: where; NULL: in memory. */
+const struct rp_ref *rp_sink_peek_file(const struct rp_sink *s);
 /* The first n queued bytes are gone: release what they covered. */
 void rp_sink_sent(struct rp_sink *s, size_t n);
-/* Up to max stretches to send next.  Return how many; the pointers are good
- * until the next change. */
+/* Up to max stretches of memory to send next.  Return how many, 0 when a file
+ * comes first; the pointers are good until the next change. */
 unsigned rp_sink_peek(const struct rp_sink *s, struct rp_str *v, unsigned max);
 /* Give up everything that is queued. */
 void rp_sink_fini(struct rp_sink *s);
