@@ -208,7 +208,8 @@ $(BUILD)/check/$(1)/test_%: $(UNIT_OBJ)/$(1)/test_%.o $$(UNIT_HELP_$(1)) \
 		$$(UNIT_LIBS_$(1))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK_CHECK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group \
+	$$(Q)$$(LINK_CHECK) $$(if $$(filter Python.h,$$(OUTSIDE_$(1))),$$(PY_PIE)) \
+		-o $$@ $$(filter %.o,$$^) -Wl,--start-group \
 		$$(UNIT_LIBS_$(1)) -Wl,--end-group \
 		$$(call libs,$$(OUTSIDE_$(1))) $$(CHECK_LIBS)
 endef
@@ -298,6 +299,8 @@ bench: all
 	@$(ENV) scripts/bootstrap bench
 	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
 		tests/bench/run
+	@BUILD='$(abspath $(BUILD))' PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+		tests/bench/loop
 
 # ---- lint ----
 
@@ -386,7 +389,7 @@ make [target] [knob=value]
   check      unit tests (tests/unit), each linked with the layers below only
   test       bootstrap, all, check, pytest, a short fuzz; 'N passed, N failed'
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
-  bench      tests/bench/run
+  bench      tests/bench/run, and tests/bench/loop beside other event loops
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
   format     clang-format over all C files
   bootstrap  install the missing packages; $(VENV) for the tests

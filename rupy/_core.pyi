@@ -28,6 +28,15 @@ class LoopBase:
     def _purge(self) -> None:
         """After close(): drop what the loop still refers to."""
 
+    def _capture_context(self) -> None:
+        """Handlers start in copies of the context that is current now."""
+
+    def _cancel_driven(self) -> int:
+        """Cancel every handler that waits; how many there were."""
+
+    def _count_driven(self) -> int:
+        """How many handlers wait."""
+
 class Task(asyncio.Task[_T]):
     """What asyncio.current_task() gives in a handler."""
 
@@ -263,6 +272,18 @@ class Worker:
 
     @property
     def app(self) -> object: ...
+    @property
+    def interface(self) -> str:
+        """What the application speaks: "rupy", "asgi" or "wsgi"."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the lifespan leaves for requests."""
+
+    @property
+    def lifespan(self) -> str:
+        """The option: "auto", "on" or "off"."""
+
     @property
     def graceful_timeout(self) -> float:
         """Seconds; 0 is no limit."""

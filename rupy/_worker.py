@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _core
+from ._lifespan import Failed, Lifespan
 from ._loop import EventLoop
 from .app import Rupy
 
@@ -21,6 +22,7 @@ _EXIT_BOOT = 3
 # Seconds that cancelled tasks have to come to their end, and the threads of
 # the default executor to finish what they do.
 _CANCEL_LIMIT = 5.0
+_CANCEL_POLL = 0.01
 _EXECUTOR_LIMIT = 5.0
 
 
@@ -58,28 +60,58 @@ async def main(worker: _core.Worker) -> int:
             if worker.may_report():
                 worker.log("start-up failed\n" + traceback.format_exc())
             return _EXIT_BOOT
+    lifespan = _lifespan_of(worker)
+    if lifespan:
+        try:
+            await lifespan.startup()
+        except Failed as failure:
+            if worker.may_report():
+                worker.log(f"start-up failed\n{failure}")
+            return _EXIT_BOOT
     stopped = asyncio.get_running_loop().create_future()
     worker.start(lambda: None if stopped.done() else stopped.set_result(None))
     await stopped
-    await _end_tasks(_cancel_requests(), worker)
+    await _end_requests(worker)
     if isinstance(app, Rupy):
         try:
             async with asyncio.timeout(worker.graceful_timeout or None):
                 await app._shutdown()
         except (Exception, SystemExit, asyncio.CancelledError):
             worker.log("shutdown failed\n" + traceback.format_exc())
+    if lifespan:
+        try:
+            async with asyncio.timeout(worker.graceful_timeout or None):
+                await lifespan.shutdown()
+        except TimeoutError:
+            worker.log(
+                "shutdown failed: no lifespan.shutdown.complete within"
+                f" {worker.graceful_timeout:g} s"
+            )
     return _EXIT_OK
 
 
-def _cancel_requests() -> list[asyncio.Task[Any]]:
-    """Cancel the handlers that still wait; a background task of the
-    application is left to its own shutdown."""
-    requests: list[asyncio.Task[Any]] = [
-        t for t in asyncio.all_tasks() if isinstance(t, _core.Task)
-    ]
-    for task in requests:
-        task.cancel()
-    return requests
+def _lifespan_of(worker: _core.Worker) -> Lifespan | None:
+    if worker.interface != "asgi":
+        return None
+    app: Any = worker.app
+    return Lifespan(app, worker.state, worker.lifespan, worker.log)
+
+
+async def _end_requests(worker: _core.Worker) -> None:
+    """Cancel the handlers that still wait, and wait for them, but not for
+    ever.  A background task of the application is left to its own shutdown.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, EventLoop)
+    end = loop.time() + _CANCEL_LIMIT
+    loop._cancel_driven()
+    while loop._count_driven() and loop.time() < end:
+        await asyncio.sleep(_CANCEL_POLL)
+    if loop._count_driven():
+        worker.log(
+            f"{loop._count_driven()} handlers did not end within"
+            f" {_CANCEL_LIMIT:g} s"
+        )
 
 
 async def _end_tasks(

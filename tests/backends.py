@@ -106,8 +106,10 @@ def postgresql() -> Iterator[Backend]:
     with _folder(who) as folder:
         data = folder / "data"
         made = subprocess.run(
-            [initdb, "-D", str(data), "-U", "postgres", "-A", "trust"]
-            + ["--no-sync", "-E", "UTF8", "--locale=C"],
+            [
+                *(initdb, "-D", str(data), "-U", "postgres", "-A", "trust"),
+                *("--no-sync", "-E", "UTF8", "--locale=C"),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -149,10 +151,13 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     openssl = _program("openssl")
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
-        [openssl, "req", "-x509", "-nodes", "-days", "2"]
-        + ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        + ["-keyout", str(key), "-out", str(cert)],
+        [
+            *(openssl, "req", "-x509", "-nodes", "-days", "2"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(key), "-out", str(cert)),
+        ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,

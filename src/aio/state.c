@@ -201,22 +201,18 @@ rp_aio_exec(PyObject *module)
 }
 
 /* Every object that the state owns, in one place. */
+/* clang-format off */
 #define OBJECTS(X)                                                             \
-    X(loop_type)                                                               \
-    X(handle_type)                                                             \
-    X(timer_type) X(task_type) X(wakeup_type) X(native_type) X(all_type)       \
-        X(future_type) X(base_task_type) X(cancelled_error) X(current_tasks)   \
-            X(future_set_result) X(future_set_exception) X(future_cancel)      \
-                X(future_make_cancelled) X(future_add_callback) X(events)      \
-                    X(tasks) X(base_tasks) X(format_source)                    \
-                        X(set_running_loop) X(step_type) X(kw_loop)            \
-                            X(kw_context) X(kw_msg) X(s_blocking)              \
-                                X(s_get_loop) X(s_loop) X(s_add_done_callback) \
-                                    X(s_cancel) X(s_result) X(s_throw)         \
-                                        X(s_cancelled) X(s_run)                \
-                                            X(s_log_traceback)                 \
-                                                X(s_cancel_message)            \
-                                                    X(s_scheduled)
+    X(loop_type) X(handle_type) X(timer_type) X(task_type) X(wakeup_type)      \
+    X(native_type) X(all_type) X(future_type) X(base_task_type)                \
+    X(cancelled_error) X(current_tasks) X(future_set_result)                   \
+    X(future_set_exception) X(future_cancel) X(future_make_cancelled)          \
+    X(future_add_callback) X(events) X(tasks) X(base_tasks) X(format_source)   \
+    X(set_running_loop) X(step_type) X(kw_loop) X(kw_context) X(kw_msg)        \
+    X(s_blocking) X(s_get_loop) X(s_loop) X(s_add_done_callback) X(s_cancel)   \
+    X(s_result) X(s_throw) X(s_cancelled) X(s_run) X(s_log_traceback)          \
+    X(s_cancel_message) X(s_scheduled)
+/* clang-format on */
 
 int
 rp_aio_traverse(struct rp_aio_state *state, visitproc visit, void *arg)

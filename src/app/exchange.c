@@ -80,6 +80,12 @@ rp_exchange_has_head(const struct rp_exchange *x)
 }
 
 bool
+rp_exchange_is_half_closed(const struct rp_exchange *x)
+{
+    return x->eof;
+}
+
+bool
 rp_exchange_is_full(const struct rp_exchange *x)
 {
     return x->sink->over;
@@ -135,6 +141,7 @@ finish(struct rp_exchange *x)
                                      .bytes = x->sent,
                                      .seconds = rp_clock_mono() - x->began,
                                  });
+    v->now = rp_clock_mono(); /* what comes next is waited for from here */
     x->sink->ops->wake(x->sink);
     x->ops->on_end(x);
 }
@@ -201,11 +208,10 @@ rp_exchange_head(struct rp_exchange *x, int status,
     return 0;
 }
 
-/* Content that goes nowhere: the answer to HEAD, 204, 304. */
-static bool
-is_mute(const struct rp_exchange *x)
+bool
+rp_exchange_is_mute(const struct rp_exchange *x)
 {
-    return x->request.method == RP_METHOD_HEAD ||
+    return x->request.method == RP_METHOD_HEAD || x->status == 205 ||
            !rp_status_has_content(x->status);
 }
 
@@ -246,7 +252,7 @@ rp_exchange_write(struct rp_exchange *x, const void *p, size_t n)
 {
     struct rp_sink *sink = x->sink;
 
-    if (is_mute(x) || x->failed)
+    if (rp_exchange_is_mute(x) || x->failed)
         return 0;
     n = clip(x, n);
     if (n == 0)
@@ -285,7 +291,7 @@ int
 rp_exchange_send_file(struct rp_exchange *x, int fd, off_t off, size_t n,
                       void (*release)(void *), void *arg)
 {
-    bool send = !is_mute(x) && !x->failed;
+    bool send = !rp_exchange_is_mute(x) && !x->failed;
 
     if (send)
         n = clip(x, n);
@@ -306,7 +312,7 @@ rp_exchange_send_file(struct rp_exchange *x, int fd, off_t off, size_t n,
 void
 rp_exchange_end(struct rp_exchange *x)
 {
-    if (!is_mute(x) && !x->failed) {
+    if (!rp_exchange_is_mute(x) && !x->failed) {
         if (x->left > 0)
             fail(x, "the answer is shorter than its Content-Length");
         else if (x->framing == RP_FRAMING_CHUNKED &&
@@ -332,7 +338,7 @@ rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a)
         rp_exchange_answer_status(x, 500);
         return;
     }
-    if (content.n > 0 && !is_mute(x) && !x->failed) {
+    if (content.n > 0 && !rp_exchange_is_mute(x) && !x->failed) {
         if (a->release && content.n >= RP_SINK_REF_MIN &&
             rp_sink_add_ref(x->sink, content.p, content.n, a->release,
                             a->arg) == 0) {

@@ -24,6 +24,7 @@ rp_h1_refuse(struct rp_h1 *h, int err)
         .length = (uint64_t)n,
         .connection = RP_STR("close"),
     };
+    bool counted = h->x != NULL;
     bool answered = h->x && rp_exchange_has_head(h->x);
 
     rp_debug("%s: %d: %s", h->peer->host, status, rp_http_err_text(err));
@@ -37,7 +38,8 @@ rp_h1_refuse(struct rp_h1 *h, int err)
     }
     if (rp_response_write_head(&h->sink->out, &h->v->consts, &head) == 0)
         rp_buf_add(&h->sink->out, text, (size_t)n);
-    rp_count(h->v->counters->requests, 1);
+    if (!counted)
+        rp_count(h->v->counters->requests, 1);
     rp_count(h->v->counters->responses[status / 100], 1);
     if (h->v->access)
         rp_access_add(h->v->access, &(struct rp_access_record){

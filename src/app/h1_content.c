@@ -151,7 +151,7 @@ rp_h1_want(struct rp_exchange *x)
     struct rp_h1 *h = x->session;
 
     x->wants = true;
-    if (x->owes_100)
+    if (x->owes_100 && !rp_exchange_has_head(x))
         send_100(h);
     h->sink->ops->wait(h->sink, RP_WAIT_CONTENT);
     if (!h->feeding)

@@ -8,49 +8,17 @@
  * The handler hears of the end when CLOSED is reached from the loop; when its
  * own call got there (`owes_close`), when feed() returns, at the next tick, or
  * in gone(), whichever comes first. */
-#include "rupy/app/wsock.h"
+#include "wsock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "rupy/base/log.h"
 
-enum state { OPEN, CLOSING, CLOSED };
-
-struct rp_wsock {
-    struct rp_session session; /* first */
-    struct rp_list all;        /* in rp_wsocks.all, until gone() */
-    struct rp_wsocks *v;
-    struct rp_sink *sink;
-    const struct rp_wsock_ops *ops; /* NULL: told of the end, or detached */
-    void *self;
-    struct rp_ws_reader reader;
-    struct rp_ws_deflate deflate;
-    enum state state;
-    bool feeding;    /* feed() is on the stack */
-    bool paused;     /* input is left until the handler has taken some */
-    bool owes_close; /* close() is to be told */
-    bool pong_owed;  /* when there is room: see on_ping() */
-    bool ping_open;  /* no pong came since our last ping */
-    uint16_t code;   /* why it is over */
-    uint32_t nwaiting;
-    size_t waiting; /* bytes of messages that were not taken */
-    double since;   /* the deadline of the state runs from here */
-    double pinged, heard, born;
-    uint8_t npong;
-    char pong[RP_WS_CONTROL_MAX];
-};
-
-static double
-now(const struct rp_wsock *w)
-{
-    return *w->v->now;
-}
-
 /* ---- The end ---- */
 
-static void
-tell_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
+void
+rp_wsock_tell_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
 {
     const struct rp_wsock_ops *ops = w->ops;
 
@@ -60,9 +28,8 @@ tell_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
         ops->close(w->self, w, code, reason);
 }
 
-/* No more of this client.  linger: it may be sending still. */
-static void
-finish(struct rp_wsock *w, bool linger)
+void
+rp_wsock_finish(struct rp_wsock *w, bool linger)
 {
     w->state = CLOSED;
     w->sink->ops->wake(w->sink);
@@ -78,26 +45,25 @@ give_up(struct rp_wsock *w, unsigned code, struct rp_str reason)
         rp_ws_close_write(&w->sink->out, code, reason);
     w->code = (uint16_t)code;
     w->owes_close = true;
-    finish(w, true);
+    rp_wsock_finish(w, true);
 }
 
-/* The same, out of the loop. */
-static void
-fail(struct rp_wsock *w, unsigned code, const char *text)
+void
+rp_wsock_fail(struct rp_wsock *w, unsigned code, const char *text)
 {
     struct rp_str reason = {text, strlen(text)};
 
     rp_debug("websocket closed: %u: %s", code, text);
     give_up(w, code, reason);
-    tell_close(w, code, reason);
+    rp_wsock_tell_close(w, code, reason);
 }
 
 /* Gone, or as good as that. */
 static void
 lose(struct rp_wsock *w)
 {
-    finish(w, false);
-    tell_close(w, RP_WS_ABNORMAL, RP_STR(""));
+    rp_wsock_finish(w, false);
+    rp_wsock_tell_close(w, RP_WS_ABNORMAL, RP_STR(""));
 }
 
 /* ---- Input ---- */
@@ -122,7 +88,7 @@ on_ping(struct rp_wsock *w, struct rp_str data)
         return;
     if (!rp_wsock_is_full(w)) {
         if (rp_ws_frame_write(&w->sink->out, RP_WS_PONG, data.p, data.n) < 0)
-            fail(w, RP_WS_INTERNAL_ERROR, "out of memory");
+            rp_wsock_fail(w, RP_WS_INTERNAL_ERROR, "out of memory");
         else
             w->sink->ops->wake(w->sink);
         return;
@@ -139,8 +105,8 @@ on_close(struct rp_wsock *w, const struct rp_ws_message *m)
     /* RFC 6455 5.5.1: the answer has the same code. */
     if (w->state == OPEN)
         rp_ws_close_write(&w->sink->out, m->code, RP_STR(""));
-    finish(w, false);
-    tell_close(w, m->code, m->data);
+    rp_wsock_finish(w, false);
+    rp_wsock_tell_close(w, m->code, m->data);
 }
 
 static void
@@ -151,7 +117,7 @@ on_message(struct rp_wsock *w, const struct rp_ws_message *m)
         return;
     w->nwaiting++;
     w->waiting += m->data.n;
-    w->heard = now(w);
+    w->heard = rp_wsock_now(w);
     w->ops->message(w->self, w, m->opcode == RP_WS_TEXT, m->data);
 }
 
@@ -191,7 +157,8 @@ wsock_feed(struct rp_session *s, const char *p, size_t n)
             break;
         k = rp_ws_reader_feed(&w->reader, p + used, n - used, &m);
         if (k < 0) {
-            fail(w, (unsigned)rp_ws_err_code((int)k), rp_ws_err_text((int)k));
+            rp_wsock_fail(w, (unsigned)rp_ws_err_code((int)k),
+                          rp_ws_err_text((int)k));
             break;
         }
         used += (size_t)k;
@@ -204,7 +171,7 @@ wsock_feed(struct rp_session *s, const char *p, size_t n)
     if (used < n)
         w->sink->ops->close(w->sink, true);
     if (w->owes_close)
-        tell_close(w, w->code, RP_STR(""));
+        rp_wsock_tell_close(w, w->code, RP_STR(""));
     return n;
 }
 
@@ -265,7 +232,7 @@ wsock_gone(struct rp_session *s)
     unsigned code = w->owes_close ? w->code : RP_WS_ABNORMAL;
 
     w->state = CLOSED;
-    tell_close(w, code, RP_STR(""));
+    rp_wsock_tell_close(w, code, RP_STR(""));
     rp_list_del(&w->all);
     w->v->n--;
     rp_ws_reader_fini(&w->reader);
@@ -311,7 +278,7 @@ rp_wsock_new(struct rp_wsocks *all, struct rp_sink *sink,
     rp_ws_deflate_init(&w->deflate, &h->deflate, &all->config.deflate);
     rp_ws_reader_init(&w->reader, &all->config.limits,
                       h->deflate.on ? &w->deflate : NULL);
-    w->born = w->heard = w->pinged = now(w);
+    w->born = w->heard = w->pinged = rp_wsock_now(w);
     rp_list_add(&all->all, &w->all);
     all->n++;
     sink->ops->wait(sink, RP_WAIT_HANDLER);
@@ -384,12 +351,11 @@ rp_wsock_send(struct rp_wsock *w, bool text, const void *p, size_t n)
 {
     if (begin_send(w) < 0)
         return -1;
-    w->heard = now(w);
-    return end_send(w, rp_ws_message_write(&w->sink->out,
-                                           w->deflate.params.on ? &w->deflate
-                                                                : NULL,
-                                           text ? RP_WS_TEXT : RP_WS_BINARY, p,
-                                           n));
+    w->heard = rp_wsock_now(w);
+    return end_send(
+        w, rp_ws_message_write(&w->sink->out,
+                               w->deflate.params.on ? &w->deflate : NULL,
+                               text ? RP_WS_TEXT : RP_WS_BINARY, p, n));
 }
 
 int
@@ -418,7 +384,7 @@ rp_wsock_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
     }
     rp_ws_close_write(&w->sink->out, code, reason);
     w->state = CLOSING;
-    w->since = now(w);
+    w->since = rp_wsock_now(w);
     w->sink->ops->wake(w->sink);
     unpause(w);
     return 0;
@@ -443,90 +409,4 @@ bool
 rp_wsock_is_full(const struct rp_wsock *w)
 {
     return w->sink->over || rp_sink_queued(w->sink) >= RP_SINK_HIGH;
-}
-
-/* ---- Deadlines ---- */
-
-static bool
-has_passed(const struct rp_wsock *w, double since, double limit)
-{
-    return limit > 0 && now(w) - since >= limit;
-}
-
-/* Keep-alive (RFC 6455 5.5.2).  A client that we do not read from cannot be
- * blamed for its silence: its time runs from when we read again. */
-static void
-tick_ping(struct rp_wsock *w)
-{
-    const struct rp_wsock_config *c = &w->v->config;
-
-    bool awaits = w->ping_open && c->ping_timeout > 0;
-
-    if (w->paused || rp_wsock_is_full(w)) {
-        if (awaits)
-            w->pinged = now(w);
-        return;
-    }
-    if (awaits) {
-        if (has_passed(w, w->pinged, c->ping_timeout))
-            fail(w, RP_WS_INTERNAL_ERROR, "no pong");
-        return;
-    }
-    if (has_passed(w, w->pinged, c->ping_interval) &&
-        rp_wsock_ping(w, NULL, 0) >= 0) {
-        w->ping_open = true;
-        w->pinged = now(w);
-    }
-}
-
-static void
-tick_open(struct rp_wsock *w)
-{
-    const struct rp_wsock_config *c = &w->v->config;
-
-    if (has_passed(w, w->born, c->max_lifetime))
-        rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR("end of its lifetime"));
-    else if (has_passed(w, w->heard, c->idle_timeout))
-        rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR("idle"));
-    else
-        tick_ping(w);
-}
-
-static void
-tick(struct rp_wsock *w)
-{
-    switch (w->state) {
-    case OPEN:
-        tick_open(w);
-        break;
-    case CLOSING:
-        if (has_passed(w, w->since, w->v->config.close_timeout)) {
-            finish(w, true);
-            tell_close(w, RP_WS_ABNORMAL, RP_STR(""));
-        }
-        break;
-    case CLOSED:
-        break;
-    }
-    if (w->owes_close)
-        tell_close(w, w->code, RP_STR(""));
-}
-
-void
-rp_wsocks_init(struct rp_wsocks *all, const struct rp_wsock_config *config,
-               const double *clock)
-{
-    *all = (struct rp_wsocks){.config = *config, .now = clock};
-    rp_list_init(&all->all);
-}
-
-void
-rp_wsocks_tick(struct rp_wsocks *all)
-{
-    struct rp_list *e, *next;
-
-    for (e = all->all.next; e != &all->all; e = next) {
-        next = e->next;
-        tick(rp_container_of(e, struct rp_wsock, all));
-    }
 }

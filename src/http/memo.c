@@ -12,6 +12,7 @@ struct rp_memos {
     unsigned n, max;
     unsigned mask;        /* of the slots */
     uint64_t seen[NSEEN]; /* hashes of blocks that came once */
+    uint64_t last_id;
     struct rp_memo *slots[];
 };
 
@@ -202,6 +203,7 @@ rp_memos_add(struct rp_memos *m, struct rp_str block,
     if (m->n == m->max)
         memo_unlist(m, memo_of(m->used.prev));
     memo->hash = hash;
+    memo->id = ++m->last_id;
     memo->longest = longest;
     memo->listed = true;
     memo->chain = m->slots[hash & m->mask];

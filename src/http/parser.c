@@ -218,6 +218,7 @@ fill_from_memo(struct rp_request *r, const struct rp_memo *memo)
     r->host = memo->host;
     r->fields = memo->fields;
     r->nfields = memo->nfields;
+    r->block_id = memo->id;
     r->content_length = -1;
     r->chunked = false;
     r->keep_alive = memo->keep_alive;
@@ -245,7 +246,7 @@ match_memo(struct rp_parser *ps, const struct rp_limits *lim, const char *p,
 }
 
 static void
-keep_memo(struct rp_parser *ps, const char *p, const struct rp_request *r)
+keep_memo(struct rp_parser *ps, const char *p, struct rp_request *r)
 {
     const unsigned open =
         RP_SEEN_LENGTH | RP_SEEN_CODING | RP_SEEN_EXPECT | RP_SEEN_UPGRADE;
@@ -257,8 +258,10 @@ keep_memo(struct rp_parser *ps, const char *p, const struct rp_request *r)
         s->nfields > RP_MEMO_MAX_FIELDS)
         return;
     memo = rp_memos_add(ps->memos, block, r, s->longest);
-    if (memo != NULL)
-        rp_memo_set(&ps->memo, memo);
+    if (memo == NULL)
+        return;
+    rp_memo_set(&ps->memo, memo);
+    r->block_id = memo->id;
 }
 
 /* The head p..p+n is complete and in order. */
@@ -277,6 +280,7 @@ finish(struct rp_parser *ps, const struct rp_limits *lim, const char *p,
         return rc;
     r->fields = fields;
     r->nfields = split.n;
+    r->block_id = 0;
     if (use_memo)
         keep_memo(ps, p, r);
     ps->scan = (struct rp_scan){.i = 0};

@@ -25,6 +25,7 @@ enum {
 #define LINGER_TOTAL 30.0 /* seconds, however much still comes */
 
 static void on_io(struct ev_loop *loop, ev_io *w, int revents);
+static void on_readable(struct rp_conn *c);
 
 static void
 set_events(struct rp_conn *c, int events)
@@ -94,6 +95,9 @@ deadline(const struct rp_conn *c)
     if (c->stuck && d->send > 0)
         at = c->progress + d->send;
     limit = c->state == RP_CONN_OPEN ? wait_limit(c) : 0;
+    /* Not idle while it still reads the answer. */
+    if (c->stuck && c->wait == RP_WAIT_IDLE)
+        limit = 0;
     if (limit > 0 && (at == 0 || c->since + limit < at))
         at = c->since + limit;
     return at;
@@ -105,7 +109,8 @@ rp_conn_arm(struct rp_conn *c)
     struct ev_loop *loop = c->server->loop;
     double at = deadline(c), left;
 
-    if (at == 0 || (c->armed != 0 && c->armed <= at))
+    if (at == 0 || c->state == RP_CONN_DEAD ||
+        (c->armed != 0 && c->armed <= at))
         return;
     left = at - c->server->service->now;
     ev_timer_stop(loop, &c->timer);
@@ -114,24 +119,34 @@ rp_conn_arm(struct rp_conn *c)
     c->armed = at;
 }
 
+static bool
+is_due(const struct rp_conn *c)
+{
+    double at = deadline(c);
+
+    return at != 0 && at <= c->server->service->now + 0.001;
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct rp_conn *c = w->data;
-    double at;
+    double send = c->server->config.deadlines.send;
 
     (void)loop, (void)revents;
     c->armed = 0;
+    /* What it waits for may have come while a handler blocked the loop. */
+    if (c->state == RP_CONN_OPEN && (c->events & EV_READ) && is_due(c))
+        on_readable(c);
     if (c->state == RP_CONN_DEAD)
         return;
-    at = deadline(c);
-    if (at == 0 || at > c->server->service->now + 0.001) {
+    if (!is_due(c)) {
         rp_conn_arm(c);
         return;
     }
     if (c->state != RP_CONN_OPEN ||
-        (c->stuck && c->progress + c->server->config.deadlines.send <=
-                         c->server->service->now + 0.001)) {
+        (c->stuck && send > 0 &&
+         c->progress + send <= c->server->service->now + 0.001)) {
         rp_conn_drop(c);
         return;
     }
@@ -162,8 +177,7 @@ sink_wait(struct rp_sink *sink, enum rp_wait what)
         return;
     c->wait = what;
     c->since = c->server->service->now;
-    if (what != RP_WAIT_IDLE || c->armed == 0)
-        rp_conn_arm(c);
+    rp_conn_arm(c);
 }
 
 static void
@@ -288,7 +302,16 @@ bool
 rp_conn_is_idle(const struct rp_conn *c)
 {
     return c->state == RP_CONN_OPEN && c->in.n == 0 &&
+           rp_sink_queued(&c->sink) == 0 &&
            (c->wait == RP_WAIT_IDLE || c->wait == RP_WAIT_FIRST);
+}
+
+bool
+rp_conn_has_input(const struct rp_conn *c)
+{
+    char byte;
+
+    return c->in.n > 0 || recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /* ---- Input ---- */
@@ -297,6 +320,10 @@ static void
 tell_eof(struct rp_conn *c)
 {
     if (!c->eof || c->told_eof || c->state != RP_CONN_OPEN)
+        return;
+    /* What is left is for later: the handler at work, or a client that does
+     * not read, is waited for first. */
+    if (c->in.n > 0 && (c->wait == RP_WAIT_HANDLER || c->sink.over))
         return;
     c->told_eof = true;
     c->session->ops->eof(c->session);

@@ -36,7 +36,9 @@ spare_out(struct rp_conn *c)
 static void
 finish_closing(struct rp_conn *c)
 {
-    if (!c->linger || c->eof || shutdown(c->io.fd, SHUT_WR) < 0) {
+    /* A close with input unread is a reset (RFC 9112 9.6). */
+    if ((!c->linger && !rp_conn_has_input(c)) || c->eof ||
+        shutdown(c->io.fd, SHUT_WR) < 0) {
         rp_conn_drop(c);
         return;
     }
@@ -125,6 +127,10 @@ rp_conn_flush(struct rp_conn *c)
         rp_conn_arm(c);
     } else {
         spare_out(c);
+        if (was_stuck && c->wait == RP_WAIT_IDLE) {
+            c->since = c->server->service->now;
+            rp_conn_arm(c);
+        }
     }
     if (sink->over && rp_sink_queued(sink) <= RP_SINK_LOW) {
         sink->over = false;

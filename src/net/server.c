@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "rupy/base/clock.h"
@@ -44,7 +46,8 @@ reclaim_idle(struct rp_server *s)
         if (rp_conn_is_idle(c) && (!oldest || c->since < oldest->since))
             oldest = c;
     }
-    if (!oldest || s->service->now - oldest->since < 1.0)
+    if (!oldest || s->service->now - oldest->since < 1.0 ||
+        rp_conn_has_input(oldest))
         return false;
     rp_debug("connection of %s closed: idle, and others wait",
              oldest->peer.host);
@@ -69,6 +72,30 @@ rp_server_on_closed(struct rp_server *s)
         update_accepting(s);
 }
 
+static bool
+is_full(const struct rp_server *s)
+{
+    return s->nconns >= s->config.max_connections;
+}
+
+static bool
+somebody_waits(const struct rp_server *s)
+{
+    struct pollfd fds[RP_LISTEN_MAX];
+
+    for (unsigned i = 0; i < s->naccept; i++)
+        fds[i] = (struct pollfd){.fd = s->accept[i].fd, .events = POLLIN};
+    return poll(fds, s->naccept, 0) > 0;
+}
+
+static void
+retry_later(struct rp_server *s)
+{
+    ev_timer_stop(s->loop, &s->retry);
+    ev_timer_set(&s->retry, RETRY_ACCEPT, 0);
+    ev_timer_start(s->loop, &s->retry);
+}
+
 static void
 on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -76,6 +103,8 @@ on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 
     (void)loop, (void)revents;
     s->paused = false;
+    if (is_full(s) && !s->retiring && !(somebody_waits(s) && reclaim_idle(s)))
+        retry_later(s);
     update_accepting(s);
 }
 
@@ -90,9 +119,7 @@ pause_accepting(struct rp_server *s)
                  RETRY_ACCEPT, s->nconns);
     s->paused = true;
     update_accepting(s);
-    ev_timer_stop(s->loop, &s->retry);
-    ev_timer_set(&s->retry, RETRY_ACCEPT, 0);
-    ev_timer_start(s->loop, &s->retry);
+    retry_later(s);
 }
 
 static void
@@ -109,6 +136,40 @@ describe_peer(struct rp_peer *p, const struct sockaddr_storage *a)
         p->port = ntohs(in6->sin6_port);
     } else {
         p->is_unix = true;
+    }
+}
+
+/* The address that the client reached. */
+static void
+describe_server(struct rp_peer *p, int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof(a);
+
+    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+        return;
+    if (a.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)&a;
+        inet_ntop(AF_INET, &in->sin_addr, p->server_host,
+                  sizeof(p->server_host));
+        p->server_port = ntohs(in->sin_port);
+    } else if (a.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)&a;
+        inet_ntop(AF_INET6, &in6->sin6_addr, p->server_host,
+                  sizeof(p->server_host));
+        p->server_port = ntohs(in6->sin6_port);
+    } else if (a.ss_family == AF_UNIX) {
+        const struct sockaddr_un *un = (const void *)&a;
+        size_t path = offsetof(struct sockaddr_un, sun_path);
+        /* An abstract name begins with a NUL, shown as '@'. */
+        if (n > path && n <= sizeof(*un)) {
+            size_t len = n - path;
+            if (len >= sizeof(p->server_host))
+                len = sizeof(p->server_host) - 1;
+            memcpy(p->server_host, un->sun_path, len);
+            if (p->server_host[0] == '\0' && len > 1)
+                p->server_host[0] = '@';
+        }
     }
 }
 
@@ -137,6 +198,7 @@ accept_one(struct rp_server *s, int listener)
         }
     }
     describe_peer(&peer, &a);
+    describe_server(&peer, fd);
     rp_count(s->service->counters->accepted, 1);
     rp_count(s->service->counters->connections, 1);
     rp_conn_open(s, fd, &peer);
@@ -153,8 +215,10 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
         pause_accepting(s);
         return;
     }
-    if (s->nconns >= s->config.max_connections && !reclaim_idle(s))
+    if (is_full(s) && !reclaim_idle(s)) {
         update_accepting(s);
+        retry_later(s);
+    }
 }
 
 /* ---- The turn ---- */
@@ -280,7 +344,7 @@ close_idle(struct rp_server *s)
     while (l != &s->conns) {
         struct rp_conn *c = rp_container_of(l, struct rp_conn, all);
         l = l->next;
-        if (rp_conn_is_idle(c))
+        if (rp_conn_is_idle(c) && !rp_conn_has_input(c))
             c->session->ops->retire(c->session);
     }
 }

@@ -292,22 +292,25 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
     PyObject *exc = rp_py_take_exception();
     bool leaves = !PyErr_GivenExceptionMatches(exc, PyExc_Exception);
 
+    /* It reads from the exchange, which is gone once that is answered. */
+    if (request)
+        rp_request_object_end(request);
     if (rp_py_state_load_http_error(st) == 0 &&
         PyErr_GivenExceptionMatches(exc, st->http_error) &&
         !rp_exchange_has_head(x)) {
         PyObject *response = response_of_http_error(st, exc);
         if (response && answer_response(x, response) == 0) {
-            if (request)
-                rp_request_object_end(request);
             Py_DECREF(exc);
             return;
         }
         Py_XDECREF(response);
     }
     PyErr_Clear();
-    answer_exception(route, x, exc);
-    if (request)
-        rp_request_object_end(request);
+    if (PyErr_GivenExceptionMatches(exc, st->aio.cancelled_error) &&
+        rp_exchange_is_half_closed(x))
+        rp_exchange_abort(x); /* as was asked for: nothing to report */
+    else
+        answer_exception(route, x, exc);
     /* A CancelledError is the request's own; the others end the worker. */
     if (leaves && (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
                    PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt))) {

@@ -50,6 +50,7 @@ open_native(struct rp_interface *i, struct rp_router **router)
         return -1;
     app->loop = i->loop;
     app->debug = i->config->debug;
+    app->cancels = i->config->cancel_on_disconnect;
     *router = app->router;
     return 0;
 }

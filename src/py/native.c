@@ -132,8 +132,17 @@ native_start(void *self, struct rp_exchange *x)
         rp_native_result(route, x, request, call_handler(route, args + 1));
 }
 
+static void
+cancel(struct rp_call *call)
+{
+    if (call->route->app->cancels && call->task &&
+        rp_drive_cancel(call->task) < 0)
+        PyErr_WriteUnraisable(call->route->handler);
+}
+
 /* The client is gone.  The handler goes on to its end, as it does under every
- * other server; its answer has nobody to go to. */
+ * other server, unless it was asked to be cancelled; its answer has nobody to
+ * go to. */
 static void
 native_stop(void *self, struct rp_exchange *x)
 {
@@ -153,6 +162,7 @@ native_stop(void *self, struct rp_exchange *x)
     }
     rp_request_object_set_disconnected(call->request);
     rp_request_object_end(call->request);
+    cancel(call);
     rp_drive_forget(call->task);
 }
 
@@ -162,8 +172,14 @@ native_eof(void *self, struct rp_exchange *x)
     struct rp_call *call = rp_exchange_data(x);
 
     (void)self;
-    if (call && call->request)
-        rp_request_object_set_disconnected(call->request);
+    if (!call)
+        return;
+    if (call->stream) {
+        rp_stream_eof(call->stream);
+        return;
+    }
+    rp_request_object_set_disconnected(call->request);
+    cancel(call);
 }
 
 static void

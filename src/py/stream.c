@@ -2,10 +2,12 @@
  * client takes it.
  *
  * A generator is pulled from the loop, a little in each turn, so that a piece
- * is on its way before the next is asked for.  An async generator is pulled
+ * is on its way before the next is asked for; that of a threaded handler from
+ * a thread of the pool.  An async generator is pulled
  * by one coroutine (rupy/_stream.py), so that the whole of it has one task and
  * one context; the stream object is what that coroutine calls with each piece. */
 #include "rupy/base/clock.h"
+#include "rupy/base/list.h"
 #include "rupy/py/native.h"
 
 #define PULL_NS 500000 /* of a turn, then others come first */
@@ -19,6 +21,10 @@ struct stream_object {
     PyObject *head;   /* Response with status and fields, or NULL */
     PyObject *waiter; /* future, while the client is slow */
     struct rp_task *task;
+    struct rp_job job; /* the next piece is asked for in a thread */
+    PyObject *piece;   /* what it gave, or NULL and ... */
+    PyObject *exc;     /* ... what it raised; NULL: the end */
+    bool pulling;      /* the job is under way, and holds a reference */
     bool is_async;
     bool queued; /* a pull is in the ready ring, and holds a reference */
     bool kept;   /* the exchange holds a reference */
@@ -32,6 +38,8 @@ stream_traverse(struct stream_object *s, visitproc visit, void *arg)
     Py_VISIT(s->source);
     Py_VISIT(s->head);
     Py_VISIT(s->waiter);
+    Py_VISIT(s->piece);
+    Py_VISIT(s->exc);
     return 0;
 }
 
@@ -42,6 +50,8 @@ stream_clear(struct stream_object *s)
     Py_CLEAR(s->source);
     Py_CLEAR(s->head);
     Py_CLEAR(s->waiter);
+    Py_CLEAR(s->piece);
+    Py_CLEAR(s->exc);
     return 0;
 }
 
@@ -172,10 +182,94 @@ pull_later(struct stream_object *s)
 }
 
 static void
+close_source(struct stream_object *s)
+{
+    PyObject *r = PyObject_CallMethod(s->source, "close", NULL);
+
+    if (!r)
+        PyErr_WriteUnraisable(s->source);
+    Py_XDECREF(r);
+}
+
+/* One piece is there: send it.  True: ask for the next. */
+static bool
+take_piece(struct stream_object *s, PyObject *piece)
+{
+    int full = s->x ? send_piece(s, piece) : 0;
+
+    Py_DECREF(piece);
+    if (full < 0) {
+        finish(s, true);
+        return false;
+    }
+    if (s->x && rp_exchange_is_mute(s->x)) {
+        close_source(s);
+        finish(s, false);
+        return false;
+    }
+    return !full && s->x;
+}
+
+/* In a thread. */
+static void
+run_job(struct rp_job *job)
+{
+    struct stream_object *s = rp_container_of(job, struct stream_object, job);
+
+    s->piece = PyIter_Next(s->source);
+    s->exc = s->piece ? NULL : rp_py_take_exception();
+}
+
+/* Back on the loop's thread. */
+static void
+job_done(struct rp_job *job, bool late)
+{
+    struct stream_object *s = rp_container_of(job, struct stream_object, job);
+    PyObject *piece = s->piece, *exc = s->exc;
+
+    s->pulling = false;
+    s->piece = s->exc = NULL;
+    if (!s->x) {
+        Py_XDECREF(piece);
+        Py_XDECREF(exc);
+        close_source(s);
+    } else if (late) {
+        pull(s); /* it has its answer half sent: it may wait */
+    } else if (piece) {
+        if (take_piece(s, piece))
+            pull(s);
+    } else {
+        if (exc)
+            rp_py_set_exception(exc);
+        finish(s, exc != NULL);
+    }
+    Py_DECREF(s);
+}
+
+static void
+pull_in_thread(struct stream_object *s)
+{
+    if (s->pulling)
+        return;
+    s->job.run = run_job;
+    s->job.done = job_done;
+    if (rp_pool_submit(s->route->app->pool, &s->job) < 0) {
+        pull_later(s); /* the queue is full */
+        return;
+    }
+    s->pulling = true;
+    Py_INCREF(s);
+}
+
+static void
 pull(struct stream_object *s)
 {
     uint64_t start = rp_clock_mono_ns();
 
+    if (s->x && s->route->threaded && s->route->app->pool) {
+        pull_in_thread(s);
+        return;
+    }
     while (s->x) {
         if (rp_loop_hide(s->route->app->loop) < 0) {
             finish(s, true);
@@ -186,13 +280,7 @@ pull(struct stream_object *s)
             finish(s, PyErr_Occurred() != NULL);
             return;
         }
-        int full = s->x ? send_piece(s, piece) : 0;
-        Py_DECREF(piece);
-        if (full < 0) {
-            finish(s, true);
-            return;
-        }
-        if (full)
+        if (!take_piece(s, piece))
             return;
         if (rp_clock_mono_ns() - start > PULL_NS) {
             pull_later(s);
@@ -220,6 +308,11 @@ stream_call(struct stream_object *s, PyObject *args, PyObject *kwargs)
     full = send_piece(s, piece);
     if (full < 0)
         return NULL;
+    if (rp_exchange_is_mute(s->x)) {
+        finish(s, false);
+        PyErr_SetString(PyExc_ConnectionResetError, "nobody wants content");
+        return NULL;
+    }
     if (!full)
         Py_RETURN_NONE;
     Py_XSETREF(s->waiter, rp_loop_create_future(s->route->app->loop));
@@ -279,13 +372,13 @@ rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
 {
     struct rp_py_state *st = route->app->st;
     struct rp_call *call = rp_arena_alloc(rp_exchange_arena(x), sizeof(*call));
-    struct stream_object *s =
-        PyObject_GC_New(struct stream_object, st->stream_type);
+    struct stream_object *s = NULL;
 
-    if (!call || !s) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
-        Py_XDECREF(s);
+    if (call)
+        s = PyObject_GC_New(struct stream_object, st->stream_type);
+    else
+        PyErr_NoMemory();
+    if (!s) {
         Py_DECREF(source);
         Py_XDECREF(head);
         rp_native_fail(route, x, request);
@@ -299,7 +392,8 @@ rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
     s->waiter = NULL;
     s->task = NULL;
     s->is_async = PyAsyncGen_CheckExact(source);
-    s->queued = s->kept = false;
+    s->queued = s->kept = s->pulling = false;
+    s->piece = s->exc = NULL;
     PyObject_GC_Track(s);
     *call = (struct rp_call){.route = route, .x = x, .stream = (PyObject *)s};
     rp_exchange_set_data(x, call);
@@ -327,13 +421,17 @@ rp_stream_stop(PyObject *stream)
     if (s->is_async) {
         if (s->task && rp_drive_cancel(s->task) < 0)
             PyErr_Clear();
-    } else {
-        PyObject *r = PyObject_CallMethod(s->source, "close", NULL);
-        if (!r)
-            PyErr_WriteUnraisable(s->source);
-        Py_XDECREF(r);
+    } else if (!s->pulling) {
+        close_source(s);
     }
     Py_DECREF(s);
+}
+
+void
+rp_stream_eof(PyObject *stream)
+{
+    rp_request_object_set_disconnected(
+        ((struct stream_object *)stream)->request);
 }
 
 void

@@ -170,6 +170,13 @@ worker_get_state(struct worker_object *w, void *unused)
 }
 
 static PyObject *
+worker_get_lifespan(struct worker_object *w, void *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(w->config->lifespan);
+}
+
+static PyObject *
 worker_get_graceful_timeout(struct worker_object *w, void *unused)
 {
     (void)unused;
@@ -196,6 +203,8 @@ static PyGetSetDef worker_getset[] = {
      PyDoc_STR("\"rupy\", \"asgi\" or \"wsgi\"."), NULL},
     {"state", (getter)worker_get_state, NULL,
      PyDoc_STR("What the lifespan leaves for requests: a dict."), NULL},
+    {"lifespan", (getter)worker_get_lifespan, NULL,
+     PyDoc_STR("\"auto\", \"on\" or \"off\"."), NULL},
     {"graceful_timeout", (getter)worker_get_graceful_timeout, NULL,
      PyDoc_STR("Seconds; 0: no limit."), NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -325,6 +325,14 @@ rp_config_interface(const struct rp_config *c)
     return names[c->interface];
 }
 
+const char *
+rp_config_lifespan(const struct rp_config *c)
+{
+    static const char *const names[] = {"auto", "on", "off"};
+
+    return names[c->lifespan];
+}
+
 int
 rp_config_set(struct rp_config *c, struct rp_str name, struct rp_str value,
               enum rp_source source)

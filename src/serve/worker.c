@@ -19,7 +19,9 @@
 #define TICKS 4         /* ... or so many in the time it may be silent */
 #define DRAIN_POLL 0.01 /* between two looks at what is left */
 #define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
-#define ROLL_GRACE 0.8  /* of the graceful time, when others go on serving */
+#define END_SHARE 0.2  /* of the graceful time, for the application's end ... */
+#define END_MAX 5.0    /* ... but not more: at its end the master kills */
+#define ROLL_GRACE 0.8 /* of the graceful time, when others go on serving */
 
 enum { NSIGNALS = 3 };
 
@@ -68,13 +70,14 @@ static void
 stop(struct serving *s, const char *why)
 {
     double limit = s->config->graceful_timeout, grace = IDLE_GRACE;
+    double end = limit * END_SHARE < END_MAX ? limit * END_SHARE : END_MAX;
     int fd;
 
     if (s->stopping)
         return;
     fd = rp_worker_alive_fd(s->worker);
     s->stopping = true;
-    s->stop_at = rp_clock_mono() + limit;
+    s->stop_at = rp_clock_mono() + limit - (fd >= 0 ? end : 0);
     rp_debug("stopping: %s", why);
     /* A proxy has idle connections to this worker in its pool.  While the
      * service goes on, it may keep them until it uses each once more; then the
@@ -318,11 +321,15 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         .factory = c->factory,
         .interface = rp_config_interface(c),
         .root_path = c->root_path ? c->root_path : "",
+        .lifespan = rp_config_lifespan(c),
+        .early_hints = c->early_hints,
         .app_dirs = c->app_dirs.v,
         .napp_dirs = c->app_dirs.n,
         .graceful_timeout = c->graceful_timeout,
         .debug = c->debug,
+        .workers = (unsigned)c->workers,
         .threads = (unsigned)c->threads,
+        .cancel_on_disconnect = c->cancel_on_disconnect,
         .queue_timeout = c->queue_timeout,
         .tick = (uint64_t *)&w->slot->tick_ns,
     };

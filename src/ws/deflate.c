@@ -64,8 +64,8 @@ new_stream(struct rp_ws_deflate *d)
     z_stream *z = count_alloc(d, 1, sizeof(*z));
 
     if (z != NULL)
-        *z = (z_stream){
-            .zalloc = count_alloc, .zfree = count_free, .opaque = d};
+        *z =
+            (z_stream){.zalloc = count_alloc, .zfree = count_free, .opaque = d};
     return z;
 }
 

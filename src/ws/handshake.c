@@ -96,9 +96,6 @@ rp_ws_handshake_check(const struct rp_request *r,
     f = find_single(r, RP_STR("sec-websocket-key"));
     if (f == NULL || !key_is_valid(f->value))
         return RP_WS_BAD_KEY;
-    /* Content would stand between the handshake and the first frame. */
-    if (rp_request_has_content(r))
-        return RP_WS_HAS_CONTENT;
     while (rp_ws_subprotocol_next(r, &at, &name))
         if (!rp_is_token(name))
             return RP_WS_BAD_OFFER;

@@ -161,16 +161,20 @@ def test_names_repr_stack_and_coro_are_those_of_a_task(driver: Driver) -> None:
         me.set_name("mine")
         assert "mine" in repr(me) and "handler" in repr(me)
         assert me.get_coro().__name__ == "handler"  # type: ignore[union-attr]
-        await asyncio.sleep(0.001)
+        driver.loop.call_soon(seen.append, "waits")
+        await gate
 
+    seen: list[str] = []
+    gate = driver.loop.create_future()
     outcome = driver.start(handler())
-    driver.until(lambda: driver.loop._count_driven() == 1)
+    driver.until(lambda: seen)
     (task,) = asyncio.all_tasks(driver.loop)
     assert "wait_for=" in repr(task) and "mine" in repr(task)
     assert task.get_stack()[0].f_code.co_name == "handler"
     out = io.StringIO()
     task.print_stack(file=out)
     assert "handler" in out.getvalue()
+    gate.set_result(None)
     driver.until(outcome.done)
     assert task.done() and "finished" in repr(task)
     assert task.get_stack() == []

@@ -21,6 +21,9 @@ from serving import (
 
 # The package that belongs to this build, with its extension.
 ENV = {"PYTHONPATH": str(BINARY.parent / "lib" / "rupy-serve")}
+# What an extension with sanitizers needs: scripts/run-tests.
+if "RUPY_PRELOAD" in os.environ:
+    ENV["LD_PRELOAD"] = os.environ["RUPY_PRELOAD"]
 
 
 def has_extension() -> bool:

@@ -378,16 +378,45 @@ app = Rupy(__name__)
 
 @app.get("/")
 def index():
-    time.sleep(1.5)
+    time.sleep(0.7)
     return "x"
 """,
         "--threads",
         "1",
         "--graceful-timeout",
-        "1s",
+        "3s",
     )
-    clients = [server.connect() for _ in range(4)]
+    clients = [server.connect() for _ in range(8)]
     for client in clients:
         client.send(head_of("GET", "/"))
     assert clients[0].is_quiet(0.3)
     assert server.stop() == 0
+
+
+def test_the_end_of_the_application_runs_when_a_request_did_not_end(
+    serve: Servers,
+) -> None:
+    server = serve(
+        """
+import asyncio
+from rupy import Rupy
+
+app = Rupy(__name__)
+
+@app.get("/")
+async def index():
+    await asyncio.sleep(30)
+
+@app.on_shutdown
+async def end():
+    print("the end", flush=True)
+""",
+        "--graceful-timeout",
+        "1s",
+    )
+    server.may_die = True  # not the point here
+    client = server.connect()
+    client.send(head_of("GET", "/"))
+    assert client.is_quiet(0.3)
+    assert server.stop() == 0
+    assert "the end" in server.stdout

@@ -243,6 +243,14 @@ def server(serve_module: Servers) -> Server:
     )
 
 
+# What CPython and orjson themselves do not free.
+SUPPRESSIONS = """
+leak:symtable_enter_block
+leak:fill_time
+leak:orjson
+"""
+
+
 def count(server: Server) -> dict[str, int]:
     return server.get("/count").json()
 
@@ -366,3 +374,31 @@ def test_clients_at_the_same_time_leave_nothing(server: Server) -> None:
             list(pool.map(lambda _: ask(server, REQUESTS, 20), range(10)))
 
     leaves_nothing(server, use)
+
+
+@pytest.mark.skipif(
+    "address" not in os.environ.get("RUPY_SANITIZE", ""),
+    reason="needs the leak detector: SANITIZE=address",
+)
+def test_a_worker_that_has_stopped_has_lost_nothing(serve: Servers) -> None:
+    suppressions = serve.folder / "suppressions"
+    suppressions.write_text(SUPPRESSIONS)
+    server = serve(
+        APP,
+        *("--log-level", "critical", "--limit-body", "1m"),
+        env={
+            "ASAN_OPTIONS": "detect_leaks=1:fast_unwind_on_malloc=0",
+            "LSAN_OPTIONS": f"suppressions={suppressions}:print_suppressions=0",
+            "PYTHONMALLOC": "malloc",
+        },
+    )
+    ask(server, REQUESTS, 3)
+    ask(server, FAULTS, 3)
+    for path in ("/endless", "/aendless", "/silent", "/late"):
+        client = server.connect()
+        client.send(head_of("GET", path))
+        if path != "/late":
+            assert client.head()[0] == 200
+        client.reset()
+    # The server's fixture looks for what the detector has said.
+    assert server.stop() == 0

@@ -93,6 +93,11 @@ void rp_exchange_answer_status(struct rp_exchange *x, int status);
 /* 503 with Retry-After: too much to do. */
 void rp_exchange_answer_busy(struct rp_exchange *x);
 
+/* Put this reason phrase, lent until the head is sent, into the status line.
+ * Only few clients look at it (RFC 9112 4).  One that may not go out is left
+ * out. */
+void rp_exchange_set_reason(struct rp_exchange *x, struct rp_str reason);
+
 /* Or in pieces.  length < 0: not known.  Return 0, or -1 when a field may not
  * go out, and then nothing was sent. */
 int rp_exchange_head(struct rp_exchange *x, int status,
@@ -108,11 +113,24 @@ int rp_exchange_send_file(struct rp_exchange *x, int fd, off_t off, size_t n,
                           void (*release)(void *), void *arg);
 /* The answer is complete.  Shorter than its length: the connection closes. */
 void rp_exchange_end(struct rp_exchange *x);
+/* The same, with trailers behind content that is chunked (RFC 9112 7.1.2);
+ * else they are left out. */
+void rp_exchange_end_trailers(struct rp_exchange *x,
+                              const struct rp_field *fields, unsigned nfields);
+/* 103 (Early Hints, RFC 8297), to a client that may get it, while there is no
+ * head.  Return 0, or -1 when a field may not go out. */
+int rp_exchange_early_hints(struct rp_exchange *x,
+                            const struct rp_field *fields, unsigned nfields);
 /* The handler failed: 500 if nothing was sent yet, else the connection is
  * closed so that the client notices.  Ends the exchange. */
 void rp_exchange_abort(struct rp_exchange *x);
+/* After the head: content goes nowhere (HEAD, 204, 205, 304), so there is no
+ * need to make any. */
+bool rp_exchange_is_mute(const struct rp_exchange *x);
 /* Was rp_exchange_head() called? */
 bool rp_exchange_has_head(const struct rp_exchange *x);
+/* The client has said that it sends no more; ops->eof was called. */
+bool rp_exchange_is_half_closed(const struct rp_exchange *x);
 /* More than RP_SINK_HIGH wait to be sent; drained() will follow. */
 bool rp_exchange_is_full(const struct rp_exchange *x);
 

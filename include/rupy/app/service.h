@@ -12,7 +12,7 @@ struct rp_peer {
     char host[46]; /* "" for a unix socket */
     uint16_t port;
     uint16_t server_port;
-    char server_host[46];
+    char server_host[108]; /* of a unix socket: its path, or "" */
     bool is_unix;
 };
 

@@ -18,6 +18,7 @@ struct rp_memo {
     struct rp_list used;   /* in the table, last used first; else alone */
     struct rp_memo *chain; /* same slot of the table */
     uint64_t hash;
+    uint64_t id;   /* never used again by another block */
     unsigned refs; /* the table's, and one of each parser */
     bool listed;   /* in the table still */
     bool keep_alive;

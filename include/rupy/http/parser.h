@@ -65,6 +65,8 @@ struct rp_request {
     struct rp_str host;   /* the target's authority, else Host, else empty */
     const struct rp_field *fields; /* in order of receipt */
     unsigned nfields;
+    uint64_t block_id;      /* same number, same field lines, byte for byte; 0:
+                        * not known */
     int minor;              /* HTTP/1.minor, 0 or 1 */
     int64_t content_length; /* -1: no such field */
     bool chunked;

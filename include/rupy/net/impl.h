@@ -78,6 +78,8 @@ void rp_conn_drop(struct rp_conn *c);
 void rp_conn_free(struct rp_conn *c);
 /* Idle between two requests, and since when. */
 bool rp_conn_is_idle(const struct rp_conn *c);
+/* Has the client sent what nobody looked at yet? */
+bool rp_conn_has_input(const struct rp_conn *c);
 /* A connection was closed: accepting may go on. */
 void rp_server_on_closed(struct rp_server *s);
 /* Send what was answered. */

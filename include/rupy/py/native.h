@@ -20,6 +20,7 @@ struct rp_app_object {
     struct rp_loop *loop; /* borrowed while it is served; else NULL */
     struct rp_pool *pool; /* while it is served, if it needs one */
     bool debug;           /* tracebacks in answers */
+    bool cancels;         /* handlers whose client is gone */
 };
 
 struct rp_native_route {
@@ -81,6 +82,7 @@ void rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
 void rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
                      PyObject *request, PyObject *source, PyObject *head);
 void rp_stream_stop(PyObject *stream);
+void rp_stream_eof(PyObject *stream);
 void rp_stream_drained(PyObject *stream);
 bool rp_stream_is_source(struct rp_py_state *st, PyObject *o);
 

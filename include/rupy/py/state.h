@@ -19,7 +19,16 @@
     X(multidict_type) /* query, form */                                        \
     X(app_type)                                                                \
     X(worker_type)                                                             \
-    X(stream_type)
+    X(stream_type)                                                             \
+    X(asgi_type)                                                               \
+    X(asgi_call_type)                                                          \
+    X(asgi_port_type)                                                          \
+    X(asgi_await_type)                                                         \
+    X(wsgi_type)                                                               \
+    X(wsgi_call_type)                                                          \
+    X(wsgi_input_type)                                                         \
+    X(wsgi_errors_type)                                                        \
+    X(file_wrapper_type)
 
 #define RP_PY_STATE_OBJECTS(X)                                                 \
     X(json_dumps) /* object -> bytes; NULL before rp_py_state_load_json() */   \

@@ -33,10 +33,14 @@ struct rp_py_worker_config {
     bool factory;
     const char *interface; /* "auto", "rupy", "asgi", "wsgi" */
     const char *root_path; /* ASGI root_path, WSGI SCRIPT_NAME; "" */
+    const char *lifespan;  /* "auto", "on", "off" */
+    bool early_hints;      /* ASGI's http.response.early_hint */
     const char *const *app_dirs;
     size_t napp_dirs;
     double graceful_timeout; /* seconds */
     bool debug;              /* tracebacks in answers */
+    bool cancel_on_disconnect;
+    unsigned workers;        /* of the service, this one included */
     unsigned threads;        /* for handlers that are not async; 0: inline */
     double queue_timeout;    /* seconds they may wait for one; 0: no limit */
     uint64_t *tick;          /* heartbeat, NULL: none */

@@ -51,6 +51,7 @@ struct rp_config {
     const char *app; /* "module:attr"; NULL when Python gives the object */
     int interface;   /* 0: auto; else see rp_config_interface() */
     const char *root_path;
+    int lifespan; /* 0: auto; else see rp_config_lifespan() */
     bool factory;
     struct rp_strs app_dirs; /* none: the current folder */
     const char *chdir, *venv;
@@ -67,6 +68,7 @@ struct rp_config {
     /* Seconds; 0: none. */
     double timeout, startup_timeout, graceful_timeout, respawn_backoff;
     double queue_timeout;
+    bool cancel_on_disconnect;
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;
 
@@ -74,7 +76,7 @@ struct rp_config {
     int keep_alive_requests; /* 0: no limit */
     struct rp_limits limits;
     int limit_connections; /* per worker */
-    bool server_header, date_header;
+    bool server_header, date_header, early_hints;
     struct rp_strs headers; /* "Name: value", checked */
 
     int log_level;          /* enum rp_log_level */
@@ -97,6 +99,8 @@ void rp_config_fini(struct rp_config *c);
 
 /* "auto", "rupy", "asgi" or "wsgi". */
 const char *rp_config_interface(const struct rp_config *c);
+/* "auto", "on" or "off". */
+const char *rp_config_lifespan(const struct rp_config *c);
 
 /* One line into c->error, whatever bytes it was made of; returns -1. */
 int rp_config_fail(struct rp_config *c, const char *fmt, ...)

@@ -13,7 +13,6 @@
     X(NO_UPGRADE, 426, "not a WebSocket handshake")                            \
     X(BAD_VERSION, 426, "Sec-WebSocket-Version is not 13")                     \
     X(BAD_KEY, 400, "Sec-WebSocket-Key missing, repeated or malformed")        \
-    X(HAS_CONTENT, 400, "WebSocket handshake with content")                    \
     X(BAD_OFFER, 400, "malformed Sec-WebSocket-Protocol")                      \
     X(BAD_SUBPROTOCOL, 500, "subprotocol was not offered")                     \
     X(BAD_FIELD, 500, "field may not stand in a handshake")
@@ -51,8 +50,8 @@ struct rp_ws_offers {
     unsigned line;
     struct rp_str rest;
 };
-bool rp_ws_subprotocol_next(const struct rp_request *r,
-                            struct rp_ws_offers *at, struct rp_str *name);
+bool rp_ws_subprotocol_next(const struct rp_request *r, struct rp_ws_offers *at,
+                            struct rp_str *name);
 bool rp_ws_subprotocol_is_offered(const struct rp_request *r,
                                   struct rp_str name);
 
