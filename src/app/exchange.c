@@ -193,6 +193,7 @@ rp_exchange_head(struct rp_exchange *x, int status,
 
     struct rp_response_head h = {
         .status = status,
+        .reason = x->reason,
         .fields = fields,
         .nfields = nfields,
         .content_type = content_type,

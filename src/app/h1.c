@@ -31,6 +31,7 @@ rp_h1_enter(struct rp_h1 *h, enum rp_h1_state to)
         h->sink->ops->wait(h->sink, RP_WAIT_CONTENT);
         break;
     case RP_H1_BUSY:
+    case RP_H1_UPGRADED:
     case RP_H1_CLOSED:
         h->sink->ops->wait(h->sink, RP_WAIT_HANDLER);
         break;
@@ -87,8 +88,24 @@ on_end(struct rp_exchange *x)
         h->sink->ops->resume(h->sink);
 }
 
+static void
+on_upgrade(struct rp_exchange *x, struct rp_session *next)
+{
+    struct rp_h1 *h = x->session;
+
+    rp_count(h->v->counters->active, (uint32_t)-1);
+    rp_exchange_free(x);
+    h->x = NULL;
+    h->next = next;
+    rp_h1_enter(h, RP_H1_UPGRADED);
+    /* What the client sent behind its handshake is there already. */
+    if (!h->feeding)
+        h->sink->ops->resume(h->sink);
+}
+
 static const struct rp_exchange_ops exchange_ops = {
     .on_end = on_end,
+    .upgrade = on_upgrade,
     .must_close = rp_h1_must_close,
     .want = rp_h1_want,
     .taken = rp_h1_taken,
@@ -233,6 +250,10 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
         case RP_H1_BUSY:
             used += rp_h1_feed_pieces(h, p + used, n - used, &more);
             break;
+        case RP_H1_UPGRADED:
+            used += h->next->ops->feed(h->next, p + used, n - used);
+            more = false;
+            break;
         case RP_H1_CLOSED:
             more = false;
             break;
@@ -251,7 +272,11 @@ h1_feed(struct rp_session *s, const char *p, size_t n)
 static bool
 h1_wants_input(const struct rp_session *s)
 {
-    return ((const struct rp_h1 *)s)->state != RP_H1_CLOSED;
+    const struct rp_h1 *h = (const struct rp_h1 *)s;
+
+    if (h->state == RP_H1_UPGRADED)
+        return h->next->ops->wants_input(h->next);
+    return h->state != RP_H1_CLOSED;
 }
 
 static void
@@ -273,6 +298,9 @@ h1_eof(struct rp_session *s)
     case RP_H1_SKIP:
         rp_h1_close(h, false);
         break;
+    case RP_H1_UPGRADED:
+        h->next->ops->eof(h->next);
+        break;
     case RP_H1_CLOSED:
         break;
     }
@@ -288,6 +316,8 @@ h1_drained(struct rp_session *s)
         x->handler->ops->drained(x->handler->self, x);
     else if (h->state == RP_H1_HEAD)
         h->sink->ops->resume(h->sink);
+    else if (h->state == RP_H1_UPGRADED)
+        h->next->ops->drained(h->next);
 }
 
 static void
@@ -295,6 +325,10 @@ h1_timeout(struct rp_session *s, enum rp_wait what)
 {
     struct rp_h1 *h = (struct rp_h1 *)s;
 
+    if (h->state == RP_H1_UPGRADED) {
+        h->next->ops->timeout(h->next, what);
+        return;
+    }
     switch (what) {
     case RP_WAIT_FIRST:
     case RP_WAIT_IDLE:
@@ -321,6 +355,8 @@ h1_retire(struct rp_session *s)
 
     if (h->state == RP_H1_HEAD)
         rp_h1_close(h, false);
+    else if (h->state == RP_H1_UPGRADED)
+        h->next->ops->retire(h->next);
 }
 
 static void
@@ -329,6 +365,8 @@ h1_gone(struct rp_session *s)
     struct rp_h1 *h = (struct rp_h1 *)s;
 
     rp_h1_forget(h);
+    if (h->next)
+        h->next->ops->gone(h->next);
     rp_parser_fini(&h->parser);
     free(h);
 }

@@ -44,6 +44,7 @@ rp_exchange_new(struct rp_service *v)
     x->match.nparams = 0;
     x->match.route = NULL;
     x->status = 0;
+    x->reason = (struct rp_str){NULL, 0};
     x->framing = RP_FRAMING_NONE;
     x->left = -1;
     x->sent = 0;
@@ -104,6 +105,7 @@ rp_service_init(struct rp_service *v)
     v->counters = calloc(1, sizeof(*v->counters));
     v->own_counters = v->counters;
     v->memos = rp_memos_new(256);
+    rp_wsocks_init(&v->wsocks, &RP_WSOCK_CONFIG_DEFAULT, &v->now);
     v->pool = calloc(1, sizeof(*v->pool));
     if (v->counters && v->memos && v->pool)
         return 0;

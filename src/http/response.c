@@ -103,17 +103,21 @@ put_u64(char *d, uint64_t v)
 }
 
 static char *
-put_status_line(char *d, int status)
+put_status_line(char *d, int status, struct rp_str reason)
 {
     struct rp_str line = rp_status_line(status);
 
-    if (line.n > 0)
+    if (line.n > 0 && reason.n == 0)
         return put_str(d, line);
     d = PUT(d, "HTTP/1.1 ");
     *d++ = (char)('0' + status / 100 % 10);
     *d++ = (char)('0' + status / 10 % 10);
     *d++ = (char)('0' + status % 10);
-    return PUT(d, " Unknown\r\n");
+    if (reason.n == 0)
+        return PUT(d, " Unknown\r\n");
+    *d++ = ' ';
+    d = put_str(d, reason);
+    return PUT(d, "\r\n");
 }
 
 static char *
@@ -146,8 +150,8 @@ int
 rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
                        const struct rp_response_head *h)
 {
-    size_t room = FIXED_PART + h->content_type.n + h->connection.n + c->text_n +
-                  c->extra.n;
+    size_t room = FIXED_PART + h->reason.n + h->content_type.n +
+                  h->connection.n + c->text_n + c->extra.n;
     bool own_server = false;
     char *d;
 
@@ -155,7 +159,7 @@ rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
         room += h->fields[i].name.n + h->fields[i].value.n + 4;
     if (rp_buf_reserve(out, room) < 0)
         return -1;
-    d = put_status_line(out->p + out->n, h->status);
+    d = put_status_line(out->p + out->n, h->status, h->reason);
     for (unsigned i = 0; i < h->nfields; i++) {
         const struct rp_field *f = &h->fields[i];
 

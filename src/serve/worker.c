@@ -132,8 +132,11 @@ on_master(struct ev_loop *loop, ev_io *w, int revents)
 static void
 on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
-    (void)loop, (void)w, (void)revents;
+    struct serving *s = w->data;
+
+    (void)loop, (void)revents;
     /* The turn that this timer makes is the heartbeat. */
+    rp_wsocks_tick(&s->service.wsocks);
 }
 
 /* ---- What the Python half asks for ---- */
@@ -245,6 +248,7 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     if (s->config->timeout > 0 && s->config->timeout < TICK * TICKS)
         tick = s->config->timeout / TICKS;
     ev_timer_init(&s->tick, on_tick, tick, tick);
+    s->tick.data = s;
     ev_timer_start(s->ev, &s->tick);
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)

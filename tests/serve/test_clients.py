@@ -7,15 +7,13 @@ number of its own; then the server is stopped, and has nothing to say.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import backends
 import pytest
-from serving import Server, Servers, free_port, head_of, is_alive, wait_for
+from serving import Server, Servers, free_port, head_of
 
 REQUESTS_AT_ONCE = 50
 
@@ -519,77 +517,3 @@ def test_fifty_handlers_with_a_client_at_once(
         if not (debug and " took 0." in line)
     ]
     assert not said, server.stderr
-
-
-FORK = """
-import multiprocessing
-import time
-
-fork = multiprocessing.get_context("fork")
-children = []
-
-@app.get("/fork")
-async def start_child():
-    child = fork.Process(target=time.sleep, args=(600,), daemon=True)
-    child.start()
-    children.append(child)
-    await asyncio.sleep(0)
-    return {"pid": child.pid}
-
-@app.get("/fork-and-wait/<n:int>")
-def ask_child(n):
-    queue = fork.SimpleQueue()
-    child = fork.Process(target=queue.put, args=(n * 2,))
-    child.start()
-    result = queue.get()
-    child.join()
-    return {"result": result, "status": child.exitcode}
-"""
-
-
-def test_a_forked_child_keeps_no_connection_open(serve: Servers) -> None:
-    server = start(serve, FORK, {})
-    others = [server.connect() for _ in range(3)]
-    for client in others:
-        assert client.get("/echo/1").status == 200
-    client = server.connect()
-    answer = client.get("/fork", connection="close")
-    child = answer.json()["pid"]
-    assert is_alive(child)
-    # Both that of the request and those that were open beside it.
-    assert client.ends() == b""
-    for client in others:
-        assert client.get("/echo/2", connection="close").status == 200
-        assert client.ends() == b""
-    # The parent has lost nothing, and hears of new ones.
-    assert server.get("/echo/3").json()["echo"] == 3
-    assert is_alive(child)
-
-
-def test_a_forked_child_does_not_hold_the_port(serve: Servers) -> None:
-    server = start(serve, FORK, {})
-    child = server.get("/fork").json()["pid"]
-    server.may_die = True
-    for worker in server.workers or [server.pid]:
-        os.kill(worker, signal.SIGKILL)
-    os.kill(server.pid, signal.SIGKILL)
-    server.exit_status()
-    assert is_alive(child)
-    try:
-        with pytest.raises(ConnectionRefusedError):
-            server.connect()
-    finally:
-        os.kill(child, signal.SIGKILL)
-
-
-def test_children_are_waited_for_and_end_with_the_server(
-    serve: Servers,
-) -> None:
-    server = start(serve, FORK, {})
-    for n in range(3):
-        got = server.get(f"/fork-and-wait/{n}").json()
-        assert got == {"result": n * 2, "status": 0}
-    child = server.get("/fork").json()["pid"]
-    assert server.stop() == 0
-    assert server.stderr == ""
-    wait_for(lambda: not is_alive(child), "the child ends")

@@ -15,6 +15,7 @@ enum rp_h1_state {
     RP_H1_CONTENT,
     RP_H1_BUSY,
     RP_H1_SKIP,
+    RP_H1_UPGRADED, /* another session has the connection */
     RP_H1_CLOSED,
 };
 
@@ -24,6 +25,7 @@ struct rp_h1 {
     struct rp_sink *sink;
     const struct rp_peer *peer;
     struct rp_exchange *x; /* CONTENT, BUSY */
+    struct rp_session *next; /* UPGRADED; owned */
     struct rp_parser parser;
     struct rp_content body; /* of the request in work */
     enum rp_h1_state state;

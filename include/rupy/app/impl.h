@@ -9,6 +9,8 @@
 struct rp_exchange_ops {
     /* The answer is complete; x is still whole. */
     void (*on_end)(struct rp_exchange *x);
+    /* Another protocol has the connection from here; x is still whole. */
+    void (*upgrade)(struct rp_exchange *x, struct rp_session *next);
     /* So much of the content was not read that the connection cannot go on
      * after the answer. */
     bool (*must_close)(struct rp_exchange *x);
@@ -36,6 +38,7 @@ struct rp_exchange {
 
     double began;
     int status; /* 0: no head was sent */
+    struct rp_str reason; /* empty: the usual one */
     enum rp_framing framing;
     int64_t left;  /* of a promised length; -1: none promised */
     uint64_t sent; /* bytes of content */

@@ -5,6 +5,7 @@
 #include "rupy/app/exchange.h"
 #include "rupy/app/session.h"
 #include "rupy/base/counters.h"
+#include "rupy/app/wsock.h"
 #include "rupy/http/response.h"
 
 /* Who the client is, as text, filled by the network when it accepts. */
@@ -28,6 +29,7 @@ struct rp_service {
     struct rp_handler root;   /* without a router */
     struct rp_response_consts consts;
     struct rp_memos *memos;
+    struct rp_wsocks wsocks;      /* all WebSockets */
     struct rp_access *access;     /* NULL: no access log */
     struct rp_counters *counters; /* never NULL */
     struct rp_counters *own_counters;

@@ -33,6 +33,7 @@ void rp_response_consts_set_time(struct rp_response_consts *c, int64_t second);
 
 struct rp_response_head {
     int status;                    /* 200 to 599 */
+    struct rp_str reason;          /* empty: the usual one */
     const struct rp_field *fields; /* the application's */
     unsigned nfields;
     struct rp_str content_type; /* empty: only if among the fields */

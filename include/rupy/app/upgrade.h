@@ -1,0 +1,22 @@
+/* upgrade.h -- from a request to a WebSocket. */
+#ifndef RUPY_APP_UPGRADE_H
+#define RUPY_APP_UPGRADE_H
+
+#include "rupy/app/exchange.h"
+#include "rupy/app/wsock.h"
+
+/* The request of x is a handshake that can be accepted: 0, and *h says how; or
+ * an enum rp_ws_handshake_err. */
+int rp_exchange_check_websocket(const struct rp_exchange *x,
+                                struct rp_ws_handshake *h);
+/* Answer it with 101.  On 0 the exchange has ended, and *w is the WebSocket;
+ * else the exchange goes on, and what is wrong is told as by
+ * rp_wsock_new(). */
+int rp_exchange_accept_websocket(struct rp_exchange *x,
+                                 const struct rp_ws_handshake *h,
+                                 const struct rp_wsock_ops *ops, void *self,
+                                 struct rp_str subprotocol,
+                                 const struct rp_field *fields,
+                                 unsigned nfields, struct rp_wsock **w);
+
+#endif

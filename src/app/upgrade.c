@@ -1,0 +1,40 @@
+/* upgrade.c -- from a request to a WebSocket. */
+#include "rupy/app/upgrade.h"
+
+#include "rupy/app/access.h"
+#include "rupy/app/impl.h"
+#include "rupy/base/clock.h"
+
+int
+rp_exchange_check_websocket(const struct rp_exchange *x,
+                            struct rp_ws_handshake *h)
+{
+    return rp_ws_handshake_check(&x->request, &x->v->wsocks.config.deflate, h);
+}
+
+int
+rp_exchange_accept_websocket(struct rp_exchange *x,
+                             const struct rp_ws_handshake *h,
+                             const struct rp_wsock_ops *ops, void *self,
+                             struct rp_str subprotocol,
+                             const struct rp_field *fields, unsigned nfields,
+                             struct rp_wsock **w)
+{
+    struct rp_service *v = x->v;
+    int bad = rp_wsock_new(&v->wsocks, x->sink, ops, self, h, &v->consts,
+                           subprotocol, fields, nfields, w);
+
+    if (bad)
+        return bad;
+    rp_count(v->counters->responses[1], 1);
+    if (v->access)
+        rp_access_add(v->access, &(struct rp_access_record){
+                                     .peer = x->peer->host,
+                                     .request = &x->request,
+                                     .status = 101,
+                                     .seconds = rp_clock_mono() - x->began,
+                                 });
+    x->sink->ops->wake(x->sink);
+    x->ops->upgrade(x, rp_wsock_session(*w));
+    return 0;
+}
