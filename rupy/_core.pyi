@@ -304,6 +304,12 @@ class Worker:
     def may_report(self) -> bool:
         """Is a boot failure not reported by another worker already?"""
 
+    def time_left(self) -> float | None:
+        """Seconds until the graceful deadline of a worker that is to end.
+
+        None: there is no limit.
+        """
+
     def log(self, text: str, /) -> None:
         """One event in the server's log, at level error."""
 

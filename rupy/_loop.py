@@ -9,11 +9,18 @@ from asyncio.
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
 import selectors
 import sys
-from asyncio import base_events, format_helpers
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from asyncio import base_events, format_helpers, selector_events
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from typing import Any, TypeVar
 
 from rupy import _core
@@ -68,6 +75,61 @@ class _Selector(selectors.BaseSelector):
             self._given = None
 
 
+class _Chunks(collections.deque[Any]):
+    """What a transport could not send yet, and how much that is.
+
+    From 3.12 on asyncio keeps a deque, and adds up all its lengths for every
+    write() that finds the socket full.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def append(self, chunk: Any) -> None:
+        self.size += len(chunk)
+        super().append(chunk)
+
+    def appendleft(self, chunk: Any) -> None:
+        self.size += len(chunk)
+        super().appendleft(chunk)
+
+    def extend(self, chunks: Iterable[Any]) -> None:
+        for chunk in chunks:
+            self.append(chunk)
+
+    def popleft(self) -> Any:
+        chunk = super().popleft()
+        self.size -= len(chunk)
+        return chunk
+
+    def clear(self) -> None:
+        super().clear()
+        self.size = 0
+
+
+_Transport: Any = vars(selector_events)["_SelectorSocketTransport"]
+
+
+class _SocketTransport(_Transport):  # type: ignore[misc]
+    """asyncio's, with smaller reads and a buffer that knows its size."""
+
+    max_size = _RECV_SIZE
+    _buffer: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # 3.11 has a bytearray.
+        if type(self._buffer) is collections.deque:
+            self._buffer = _Chunks()
+
+    def get_write_buffer_size(self) -> int:
+        if type(self._buffer) is _Chunks:
+            return self._buffer.size
+        size: int = super().get_write_buffer_size()
+        return size
+
+
 class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
     """An asyncio event loop on libev.
 
@@ -82,11 +144,19 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
         super().close()
         self._purge()
 
-    def _make_socket_transport(self, *args: Any, **kwargs: Any) -> Any:
-        base: Any = super()
-        transport = base._make_socket_transport(*args, **kwargs)
-        transport.max_size = _RECV_SIZE
-        return transport
+    def _make_socket_transport(
+        self,
+        sock: Any,
+        protocol: Any,
+        waiter: Any = None,
+        *,
+        extra: Any = None,
+        server: Any = None,
+    ) -> Any:
+        # From 3.12 on it is looked for here, before that by the callers.
+        if sys.version_info >= (3, 12):
+            self._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
+        return _SocketTransport(self, sock, protocol, waiter, extra, server)
 
     def _callback_failed(
         self,
@@ -113,7 +183,8 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
             handle._run()
             took = self.time() - began
             if took >= self.slow_callback_duration:
-                _log.warning(
+                # Under the name by which others replace it.
+                base_events.logger.warning(  # type: ignore[attr-defined]
                     "Executing %s took %.3f seconds",
                     base_events._format_handle(handle),  # type: ignore[attr-defined]
                     took,

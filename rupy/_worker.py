@@ -25,6 +25,11 @@ _CANCEL_LIMIT = 5.0
 _CANCEL_POLL = 0.01
 _EXECUTOR_LIMIT = 5.0
 
+# Of the time that is left until the graceful deadline: what an application
+# does after its answers, and its shutdown.  The rest is for the loop.
+_AFTER_SHARE = 0.5
+_SHUTDOWN_SHARE = 0.8
+
 
 def run(worker: _core.Worker) -> int:
     """Serve until the worker is told to stop; return its exit status.
@@ -71,6 +76,8 @@ async def main(worker: _core.Worker) -> int:
     stopped = asyncio.get_running_loop().create_future()
     worker.start(lambda: None if stopped.done() else stopped.set_result(None))
     await stopped
+    if lifespan:
+        await _finish_requests(worker)
     await _end_requests(worker)
     if isinstance(app, Rupy):
         try:
@@ -79,13 +86,15 @@ async def main(worker: _core.Worker) -> int:
         except (Exception, SystemExit, asyncio.CancelledError):
             worker.log("shutdown failed\n" + traceback.format_exc())
     if lifespan:
+        left = worker.time_left()
+        limit = None if left is None else left * _SHUTDOWN_SHARE
         try:
-            async with asyncio.timeout(worker.graceful_timeout or None):
+            async with asyncio.timeout(limit):
                 await lifespan.shutdown()
         except TimeoutError:
             worker.log(
                 "shutdown failed: no lifespan.shutdown.complete within"
-                f" {worker.graceful_timeout:g} s"
+                f" {limit:.1f} s"
             )
     return _EXIT_OK
 
@@ -95,6 +104,16 @@ def _lifespan_of(worker: _core.Worker) -> Lifespan | None:
         return None
     app: Any = worker.app
     return Lifespan(app, worker.state, worker.lifespan, worker.log)
+
+
+async def _finish_requests(worker: _core.Worker) -> None:
+    """Wait for what an ASGI application does after its answers."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, EventLoop)
+    left = worker.time_left()
+    end = None if left is None else loop.time() + left * _AFTER_SHARE
+    while loop._count_driven() and (end is None or loop.time() < end):
+        await asyncio.sleep(_CANCEL_POLL)
 
 
 async def _end_requests(worker: _core.Worker) -> None:

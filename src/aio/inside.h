@@ -104,6 +104,8 @@ struct rp_loop {
 
     int (*turn)(void *arg);
     void *turn_arg;
+    void (*forked)(void *arg);
+    void *forked_arg;
     uint64_t *tick;
     int skip_turns, skipped;
     uint64_t skip_ns, polled_ns;

@@ -225,6 +225,19 @@ rp_loop_set_turn(struct rp_loop *loop, int (*turn)(void *arg), void *arg)
     loop->more = false;
 }
 
+void
+rp_loop_set_forked(struct rp_loop *loop, void (*forked)(void *arg), void *arg)
+{
+    loop->forked = forked;
+    loop->forked_arg = arg;
+}
+
+PyObject *
+rp_loop_copy_context(struct rp_loop *loop)
+{
+    return loop->base_ctx ? PyContext_Copy(loop->base_ctx) : PyContext_New();
+}
+
 int
 rp_loop_call_soon(struct rp_loop *loop, void (*fn)(void *arg), void *arg)
 {

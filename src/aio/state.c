@@ -27,6 +27,8 @@ after_fork(PyObject *module, PyObject *unused)
         ev_loop_fork(loop->ev);
         if (rp_fds_rebuild(loop) < 0)
             return PyErr_SetFromErrno(PyExc_OSError);
+        if (loop->forked)
+            loop->forked(loop->forked_arg);
     }
     Py_RETURN_NONE;
 }

@@ -80,6 +80,12 @@ rp_exchange_has_head(const struct rp_exchange *x)
 }
 
 bool
+rp_exchange_is_retiring(const struct rp_exchange *x)
+{
+    return x->v->retiring;
+}
+
+bool
 rp_exchange_is_half_closed(const struct rp_exchange *x)
 {
     return x->eof;
@@ -135,7 +141,7 @@ finish(struct rp_exchange *x)
     rp_count(v->counters->responses[class <= 5 ? class : 0], 1);
     if (v->access)
         rp_access_add(v->access, &(struct rp_access_record){
-                                     .peer = x->peer->host,
+                                     .peer = rp_exchange_client(x)->host,
                                      .request = &x->request,
                                      .status = x->status,
                                      .bytes = x->sent,
@@ -164,6 +170,13 @@ fields_say_close(const struct rp_field *v, unsigned n)
 {
     return n > 0 &&
            rp_fields_list_has(v, n, RP_STR("connection"), RP_STR("close"));
+}
+
+void
+rp_exchange_set_reason(struct rp_exchange *x, struct rp_str reason)
+{
+    if (rp_is_field_value(reason))
+        x->reason = reason;
 }
 
 int

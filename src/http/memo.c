@@ -170,6 +170,7 @@ memo_new(struct rp_str block, const struct rp_request *r)
     *memo = (struct rp_memo){
         .refs = 1,
         .keep_alive = r->keep_alive,
+        .has_forwarded = r->has_forwarded,
         .host = moved(r->host, block.p, text),
         .text = {text, block.n},
         .nfields = r->nfields,

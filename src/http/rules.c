@@ -1,4 +1,5 @@
 /* What single field lines mean for Host, the framing and the connection. */
+#include "rupy/http/forwarded.h"
 #include "rupy/http/parser.h"
 #include "rupy/http/scan.h"
 
@@ -131,6 +132,10 @@ int
 rp_scan_field(struct rp_scan *s, struct rp_str name, struct rp_str value,
               const char *p)
 {
+    char first = name.p[0] | 0x20;
+
+    if ((first == 'x' || first == 'f') && rp_forwarded_is_field(name))
+        s->seen |= RP_SEEN_FORWARDED;
     switch (name.n) {
     case 4:
         if (rp_str_ieq(name, RP_STR("host")))

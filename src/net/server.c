@@ -373,6 +373,13 @@ rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue)
     ev_timer_start(s->loop, &s->idle);
 }
 
+void
+rp_server_forked(struct rp_server *s)
+{
+    for (struct rp_list *l = s->conns.next; l != &s->conns; l = l->next)
+        close(rp_container_of(l, struct rp_conn, all)->io.fd);
+}
+
 unsigned
 rp_server_connections(const struct rp_server *s)
 {

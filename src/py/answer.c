@@ -259,6 +259,21 @@ log_exception(struct rp_exchange *x, PyObject *exc, PyObject *text)
     PyErr_Clear();
 }
 
+/* We did it ourselves, because the client was gone or the worker has no more
+ * time: nothing that the application's author must see a traceback of. */
+static void
+answer_cancelled(struct rp_exchange *x)
+{
+    const struct rp_request *r = rp_exchange_request(x);
+
+    rp_info("%.*s %.*s: the handler was cancelled", RP_STR_ARG(r->method_name),
+            RP_STR_ARG(r->path));
+    if (rp_exchange_has_head(x))
+        rp_exchange_abort(x);
+    else
+        rp_exchange_answer_busy(x);
+}
+
 static void
 answer_exception(struct rp_native_route *route, struct rp_exchange *x,
                  PyObject *exc)
@@ -307,8 +322,8 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
     }
     PyErr_Clear();
     if (PyErr_GivenExceptionMatches(exc, st->aio.cancelled_error) &&
-        rp_exchange_is_half_closed(x))
-        rp_exchange_abort(x); /* as was asked for: nothing to report */
+        (rp_exchange_is_half_closed(x) || rp_exchange_is_retiring(x)))
+        answer_cancelled(x);
     else
         answer_exception(route, x, exc);
     /* A CancelledError is the request's own; the others end the worker. */

@@ -28,18 +28,39 @@ rp_native_fill_args(struct rp_native_route *route, struct rp_exchange *x,
     return 0;
 }
 
+/* Call a handler that is not async: variables that it sets are its own, and it
+ * finds no running loop, since asyncio.run() and Django refuse to work under
+ * one. */
+static PyObject *
+call_inline(struct rp_native_route *route, PyObject **args)
+{
+    struct rp_loop *loop = route->app->loop;
+    PyObject *context, *result = NULL;
+
+    if (rp_loop_hide(loop) < 0)
+        return NULL;
+    context = rp_loop_copy_context(loop);
+    if (context && PyContext_Enter(context) == 0) {
+        result = PyObject_Vectorcall(
+            route->handler, args, route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
+            route->kwnames);
+        PyContext_Exit(context);
+    }
+    Py_XDECREF(context);
+    return result;
+}
+
 static PyObject *
 call_handler(struct rp_native_route *route, PyObject **args)
 {
     PyObject *result;
 
-    /* Synchronous code must not find a running loop: asyncio.run() and
-     * Django refuse to work under one. */
-    if (!route->is_async && rp_loop_hide(route->app->loop) < 0)
-        return NULL;
-    result = PyObject_Vectorcall(route->handler, args,
-                                 route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                 route->kwnames);
+    if (route->is_async)
+        result = PyObject_Vectorcall(
+            route->handler, args, route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
+            route->kwnames);
+    else
+        result = call_inline(route, args);
     for (unsigned i = 0; i < route->nall; i++)
         Py_DECREF(args[i]);
     return result;

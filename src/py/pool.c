@@ -238,3 +238,36 @@ rp_pool_submit(struct rp_pool *pool, struct rp_job *job)
     pthread_mutex_unlock(&pool->lock);
     return full ? -1 : 0;
 }
+
+/* The oldest job, if it is too old. */
+static struct rp_job *
+take_late(struct rp_pool *pool, double now)
+{
+    struct rp_job *job = NULL;
+
+    pthread_mutex_lock(&pool->lock);
+    if (pool->first && now - pool->first->queued > pool->max_wait) {
+        job = pool->first;
+        pool->first = job->next;
+        if (!pool->first)
+            pool->last = &pool->first;
+        pool->nqueued--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+void
+rp_pool_expire(struct rp_pool *pool)
+{
+    struct rp_job *job;
+    double now;
+
+    if (!pool || pool->max_wait <= 0)
+        return;
+    now = rp_clock_mono();
+    while ((job = take_late(pool, now))) {
+        job->late = true;
+        job->done(job, true);
+    }
+}

@@ -18,8 +18,9 @@ struct stream_object {
     struct rp_exchange *x; /* NULL: over, or the client is gone */
     PyObject *request;
     PyObject *source;
-    PyObject *head;   /* Response with status and fields, or NULL */
-    PyObject *waiter; /* future, while the client is slow */
+    PyObject *head;    /* Response with status and fields, or NULL */
+    PyObject *context; /* of a generator that is pulled here */
+    PyObject *waiter;  /* future, while the client is slow */
     struct rp_task *task;
     struct rp_job job; /* the next piece is asked for in a thread */
     PyObject *piece;   /* what it gave, or NULL and ... */
@@ -37,6 +38,7 @@ stream_traverse(struct stream_object *s, visitproc visit, void *arg)
     Py_VISIT(s->request);
     Py_VISIT(s->source);
     Py_VISIT(s->head);
+    Py_VISIT(s->context);
     Py_VISIT(s->waiter);
     Py_VISIT(s->piece);
     Py_VISIT(s->exc);
@@ -49,6 +51,7 @@ stream_clear(struct stream_object *s)
     Py_CLEAR(s->request);
     Py_CLEAR(s->source);
     Py_CLEAR(s->head);
+    Py_CLEAR(s->context);
     Py_CLEAR(s->waiter);
     Py_CLEAR(s->piece);
     Py_CLEAR(s->exc);
@@ -261,6 +264,24 @@ pull_in_thread(struct stream_object *s)
     Py_INCREF(s);
 }
 
+/* The next piece, in the context of the generator; as PyIter_Next(). */
+static PyObject *
+next_piece(struct stream_object *s)
+{
+    struct rp_loop *loop = s->route->app->loop;
+    PyObject *piece = NULL;
+
+    if (rp_loop_hide(loop) < 0)
+        return NULL;
+    if (!s->context && !(s->context = rp_loop_copy_context(loop)))
+        return NULL;
+    if (PyContext_Enter(s->context) == 0) {
+        piece = PyIter_Next(s->source);
+        PyContext_Exit(s->context);
+    }
+    return piece;
+}
+
 static void
 pull(struct stream_object *s)
 {
@@ -271,11 +292,7 @@ pull(struct stream_object *s)
         return;
     }
     while (s->x) {
-        if (rp_loop_hide(s->route->app->loop) < 0) {
-            finish(s, true);
-            return;
-        }
-        PyObject *piece = PyIter_Next(s->source);
+        PyObject *piece = next_piece(s);
         if (!piece) {
             finish(s, PyErr_Occurred() != NULL);
             return;
@@ -393,7 +410,7 @@ rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
     s->task = NULL;
     s->is_async = PyAsyncGen_CheckExact(source);
     s->queued = s->kept = s->pulling = false;
-    s->piece = s->exc = NULL;
+    s->piece = s->exc = s->context = NULL;
     PyObject_GC_Track(s);
     *call = (struct rp_call){.route = route, .x = x, .stream = (PyObject *)s};
     rp_exchange_set_data(x, call);

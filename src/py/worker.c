@@ -57,6 +57,15 @@ worker_dealloc(struct worker_object *w)
     Py_DECREF(tp);
 }
 
+static int
+on_turn(void *arg)
+{
+    struct worker_object *w = arg;
+
+    rp_pool_expire(w->interface.pool);
+    return w->ops->turn(w->arg);
+}
+
 static PyObject *
 worker_attach(struct worker_object *w, PyObject *loop_object)
 {
@@ -75,8 +84,9 @@ worker_attach(struct worker_object *w, PyObject *loop_object)
         rp_interface_close(&w->interface);
         return NULL;
     }
-    rp_loop_set_turn(loop, w->ops->turn, w->arg);
+    rp_loop_set_turn(loop, on_turn, w);
     rp_loop_set_tick(loop, w->config->tick);
+    rp_loop_set_forked(loop, w->ops->forked, w->arg);
     w->loop = Py_NewRef(loop_object);
     Py_RETURN_NONE;
 }
@@ -90,6 +100,7 @@ worker_detach(struct worker_object *w, PyObject *unused)
         w->ops->detach(w->arg);
         rp_loop_set_turn(loop, NULL, NULL);
         rp_loop_set_tick(loop, NULL);
+        rp_loop_set_forked(loop, NULL, NULL);
         rp_interface_close(&w->interface);
         Py_CLEAR(w->loop);
     }
@@ -149,6 +160,17 @@ worker_may_report(struct worker_object *w, PyObject *unused)
 }
 
 static PyObject *
+worker_time_left(struct worker_object *w, PyObject *unused)
+{
+    double left = w->ops->left(w->arg);
+
+    (void)unused;
+    if (left < 0)
+        Py_RETURN_NONE;
+    return PyFloat_FromDouble(left);
+}
+
+static PyObject *
 worker_get_app(struct worker_object *w, void *unused)
 {
     (void)unused;
@@ -192,6 +214,8 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("Accept connections; call the argument when it is over.")},
     {"may_report", (PyCFunction)worker_may_report, METH_NOARGS,
      PyDoc_STR("Is a boot failure not reported by another worker already?")},
+    {"time_left", (PyCFunction)worker_time_left, METH_NOARGS,
+     PyDoc_STR("Seconds until the graceful deadline, or None.")},
     {"log", (PyCFunction)worker_log, METH_O,
      PyDoc_STR("Log the first line as an error, the others below it.")},
     {NULL, NULL, 0, NULL},

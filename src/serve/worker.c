@@ -35,6 +35,7 @@ struct serving {
     bool has_service;
     struct rp_server *server;
     struct rp_buf extra; /* field lines of --header */
+    struct rp_trust proxies;
 
     ev_signal signals[NSIGNALS];
     ev_signal reopen;
@@ -141,6 +142,34 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- What the Python half asks for ---- */
 
+/* The words were read once already: only memory can fail now. */
+static int
+fill_trust(struct rp_trust *t, const struct rp_strs *l)
+{
+    const char *why;
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct rp_str s = {l->v[i], strlen(l->v[i])};
+        if (rp_trust_add(t, s, &why) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
+set_front(struct rp_service *v, const struct rp_config *c)
+{
+    v->forwarded.what = c->forwarded_what;
+    v->forwarded.hops = (unsigned)c->forwarded_hops;
+    v->forwarded.strip = c->strip_untrusted;
+    v->hosts = c->allowed_hosts.v;
+    v->nhosts = c->allowed_hosts.n;
+    for (size_t i = 0; i < c->allowed_hosts.n; i++)
+        if (strcmp(c->allowed_hosts.v[i], "*") == 0)
+            v->nhosts = 0;
+    return fill_trust(&v->forwarded.trust, &c->forwarded_allow_ips);
+}
+
 static int
 make_service(struct serving *s)
 {
@@ -152,6 +181,10 @@ make_service(struct serving *s)
         return -1;
     }
     s->has_service = true;
+    if (set_front(v, c) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
     v->limits = c->limits;
     v->keep_alive = c->deadlines.keep_alive > 0;
     v->keep_alive_requests = (uint32_t)c->keep_alive_requests;
@@ -183,11 +216,18 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
         .deadlines = s->config->deadlines,
         .max_connections = (unsigned)s->config->limit_connections,
         .nodelay = true,
+        .proxy_protocol =
+            (enum rp_proxyproto_mode)s->config->proxy_protocol,
     };
 
     s->ev = ev;
     if (make_service(s) < 0)
         return -1;
+    if (fill_trust(&s->proxies, &s->config->proxy_protocol_from) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    config.proxy_from = s->proxies;
     s->service.router = router;
     if (root)
         s->service.root = *root;
@@ -247,6 +287,8 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
         ev_io_start(s->ev, &s->master);
     if (s->config->timeout > 0 && s->config->timeout < TICK * TICKS)
         tick = s->config->timeout / TICKS;
+    if (s->config->queue_timeout > 0 && s->config->queue_timeout < tick * TICKS)
+        tick = s->config->queue_timeout / TICKS;
     ev_timer_init(&s->tick, on_tick, tick, tick);
     s->tick.data = s;
     ev_timer_start(s->ev, &s->tick);
@@ -274,6 +316,30 @@ on_detach(void *arg)
     s->ev = NULL;
 }
 
+/* Without a server it is an ordinary process: it keeps neither clients nor the
+ * port, and a signal ends it. */
+static void
+on_forked(void *arg)
+{
+    struct serving *s = arg;
+    int fd = rp_worker_alive_fd(s->worker);
+
+    if (s->server)
+        rp_server_forked(s->server);
+    for (size_t i = 0; i < s->listeners->n; i++)
+        close(s->listeners->fds[i]);
+    if (fd >= 0)
+        close(fd);
+    if (!s->door->take_signals)
+        return;
+    for (int i = 0; i < NSIGNALS; i++)
+        if (ev_is_active(&s->signals[i]))
+            sigaction(s->signals[i].signum,
+                      &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    if (ev_is_active(&s->reopen))
+        sigaction(SIGUSR1, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+}
+
 static bool
 on_may_report(void *arg)
 {
@@ -282,12 +348,25 @@ on_may_report(void *arg)
     return rp_worker_may_report_boot_failure(s->worker);
 }
 
+static double
+on_left(void *arg)
+{
+    struct serving *s = arg;
+    double left = s->stop_at - rp_clock_mono();
+
+    if (s->config->graceful_timeout <= 0)
+        return -1;
+    return left > 0 ? left : 0;
+}
+
 static const struct rp_py_worker_ops ops = {
     .attach = on_attach,
     .turn = on_turn,
     .start = on_start,
     .detach = on_detach,
+    .forked = on_forked,
     .may_report = on_may_report,
+    .left = on_left,
 };
 
 /* ---- Life ---- */
@@ -349,6 +428,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         rp_service_fini(&s.service);
         rp_buf_fini(&s.extra);
     }
+    rp_trust_fini(&s.proxies);
     if (door->init_core)
         rp_interp_fini(false);
     return status;

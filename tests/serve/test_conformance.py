@@ -15,10 +15,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def server(serve_module: Servers) -> Server:
+# Every interface gives the same answers.
+APPS = ["rupy.examples.conformance:app", "rupy.examples.conformance_asgi:app"]
+
+
+@pytest.fixture(scope="module", params=APPS)
+def server(
+    serve_module: Servers, request: pytest.FixtureRequest
+) -> Server:
     return serve_module(
-        "rupy.examples.conformance:app",
+        request.param,
         *("--workers", "2"),
         *("--graceful-timeout", "2s"),
     )
@@ -36,9 +42,12 @@ def test_every_case_passes(server: Server, options: tuple[str, ...]) -> None:
     run_cases(server, options)
 
 
-def test_every_case_gets_the_answer_it_prefers(serve: Servers) -> None:
+@pytest.mark.parametrize("app", APPS)
+def test_every_case_gets_the_answer_it_prefers(
+    serve: Servers, app: str
+) -> None:
     # One of them wants a length beyond 32 bits refused, which needs a limit.
-    server = serve("rupy.examples.conformance:app", "--limit-body", "1G")
+    server = serve(app, "--limit-body", "1G")
     run_cases(server, ("--app", "--strict"))
 
 

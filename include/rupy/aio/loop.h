@@ -87,6 +87,10 @@ PyObject *rp_loop_create_future(struct rp_loop *loop);
 /* Called in every turn, last.  It returns 1 when it has more to do at once:
  * the next poll does not wait. */
 void rp_loop_set_turn(struct rp_loop *loop, int (*turn)(void *arg), void *arg);
+/* Called in the child when code that runs in this process forks: what the
+ * parent serves is not the child's.  NULL: nothing. */
+void rp_loop_set_forked(struct rp_loop *loop, void (*forked)(void *arg),
+                        void *arg);
 /* Call fn(arg) from the ready ring.  What is queued when the loop is closed
  * is forgotten.  0, or -1 with an exception (closed, no memory).  fn leaves
  * no exception set; it hands a KeyboardInterrupt to
@@ -123,5 +127,7 @@ void rp_loop_set_poll_skip(struct rp_loop *loop, int max_turns,
 /* Driven handlers start in a copy of the context that is current now: to be
  * called once, when the application has started. */
 int rp_loop_capture_context(struct rp_loop *loop);
+/* Such a copy: new reference, or NULL with an exception. */
+PyObject *rp_loop_copy_context(struct rp_loop *loop);
 
 #endif

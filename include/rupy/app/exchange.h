@@ -65,7 +65,16 @@ void rp_exchange_take_content(struct rp_exchange *x, size_t n);
 /* There is none, and more will come: call content() when it has, or eof().
  * A client that waits for 100 (Continue) gets it. */
 void rp_exchange_want_content(struct rp_exchange *x);
+/* Whoever is connected to us. */
 const struct rp_peer *rp_exchange_peer(const struct rp_exchange *x);
+/* Who asks: the same, or with the host and port that trusted proxies tell;
+ * host is "" when there is none, port 0 when it is not known.  The host that
+ * was asked for is rp_request.host, through proxies as well. */
+const struct rp_peer *rp_exchange_client(const struct rp_exchange *x);
+/* "http" or "https", as the client sees it. */
+struct rp_str rp_exchange_scheme(const struct rp_exchange *x);
+/* What a proxy took off the front of the path: "/shop", mostly "". */
+struct rp_str rp_exchange_prefix(const struct rp_exchange *x);
 /* Memory that lives until the exchange ends; NULL when over its cap. */
 struct rp_arena *rp_exchange_arena(struct rp_exchange *x);
 /* A pointer of the handler's own, NULL at first. */
@@ -129,6 +138,8 @@ void rp_exchange_abort(struct rp_exchange *x);
 bool rp_exchange_is_mute(const struct rp_exchange *x);
 /* Was rp_exchange_head() called? */
 bool rp_exchange_has_head(const struct rp_exchange *x);
+/* The worker is to stop. */
+bool rp_exchange_is_retiring(const struct rp_exchange *x);
 /* The client has said that it sends no more; ops->eof was called. */
 bool rp_exchange_is_half_closed(const struct rp_exchange *x);
 /* More than RP_SINK_HIGH wait to be sent; drained() will follow. */

@@ -21,7 +21,7 @@ struct rp_memo {
     uint64_t id;   /* never used again by another block */
     unsigned refs; /* the table's, and one of each parser */
     bool listed;   /* in the table still */
-    bool keep_alive;
+    bool keep_alive, has_forwarded;
     uint32_t longest; /* field line */
     struct rp_str host;
     struct rp_str text;

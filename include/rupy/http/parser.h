@@ -73,6 +73,7 @@ struct rp_request {
     bool keep_alive;        /* the client lets the connection persist */
     bool expect_continue;   /* RFC 9110 10.1.1 */
     bool upgrade_websocket; /* GET, 1.1, Connection and Upgrade say so */
+    bool has_forwarded;     /* rp_forwarded_is_field() is true of some field */
 };
 
 static inline bool

@@ -22,6 +22,7 @@ enum {
     RP_SAID_CLOSE = 128,    /* Connection: close */
     RP_SAID_KEEP_ALIVE = 256,
     RP_SAID_UPGRADE = 512,
+    RP_SEEN_FORWARDED = 1024, /* rp_forwarded_is_field() */
 };
 
 /* All zeros is the start of a head. */

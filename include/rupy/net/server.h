@@ -3,6 +3,7 @@
 #define RUPY_NET_SERVER_H
 
 #include "rupy/app/service.h"
+#include "rupy/net/proxyproto.h"
 
 struct ev_loop;
 struct rp_server;
@@ -23,6 +24,9 @@ struct rp_server_config {
     struct rp_deadlines deadlines;
     unsigned max_connections; /* 1000; accepting pauses at this many */
     bool nodelay;             /* TCP_NODELAY, on */
+    enum rp_proxyproto_mode proxy_protocol;
+    struct rp_trust proxy_from; /* who must send the header, beside unix
+                                 * sockets; lent */
 };
 
 /* The service is lent.  NULL: out of memory. */
@@ -38,6 +42,9 @@ int rp_server_listen(struct rp_server *s, int fd);
  * have passed.  Connections that come between are taken until the accept
  * queue is empty, if drain_queue. */
 void rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue);
+/* In the child of a fork: close the sockets of all connections, and nothing
+ * else; the server cannot be used any more. */
+void rp_server_forked(struct rp_server *s);
 /* Open connections. */
 unsigned rp_server_connections(const struct rp_server *s);
 /* Once per turn of the loop, after everything that could answer has run:

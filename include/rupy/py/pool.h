@@ -32,6 +32,9 @@ struct rp_pool *rp_pool_new(struct rp_loop *loop, unsigned nthreads,
  * can be freed.  A job that runs on keeps its thread; its done() is not
  * called, nor is that of jobs that wait. */
 void rp_pool_free(struct rp_pool *pool, double limit);
+/* Give up what has waited longer than the pool allows.  Called once per turn
+ * of the loop; pool may be NULL. */
+void rp_pool_expire(struct rp_pool *pool);
 /* 0, or -1 without an exception: the queue is full. */
 int rp_pool_submit(struct rp_pool *pool, struct rp_job *job);
 

@@ -22,10 +22,16 @@ struct rp_py_worker_ops {
      * deadline has passed, stopped(stopped_arg) is called once.
      * 0, or -1 and errno. */
     int (*start)(void *arg, void (*stopped)(void *), void *stopped_arg);
+    /* The application has forked, and this is the child: close what belongs
+     * to the parent's clients. */
+    void (*forked)(void *arg);
     /* The loop is about to go: drop what is left, stop every watcher. */
     void (*detach)(void *arg);
     /* A boot failure may be printed here: nobody else prints the same. */
     bool (*may_report)(void *arg);
+    /* Seconds until the graceful deadline, once it was told to stop; below 0:
+     * there is none. */
+    double (*left)(void *arg);
 };
 
 struct rp_py_worker_config {
