@@ -7,6 +7,7 @@ as it begins and ends; one that hangs or dies costs a test, not the run.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import select
@@ -24,6 +25,8 @@ from typing import Any
 # A test that says nothing for so long hangs.
 TEST_SECONDS = 90.0
 KIND = "RUPY_SUITE_LOOP"
+# The names of what stands for a module that cannot be imported.
+BROKEN = "unittest.loader."
 
 # What became of a test: (passed, failed or skipped; why).
 Outcome = tuple[str, str]
@@ -107,6 +110,14 @@ def be_child(
 
 
 # ---- in the parent ----
+
+
+def package_folder() -> str:
+    """Where rupy is; an absolute path, as tests run in folders of theirs."""
+    spec = importlib.util.find_spec("rupy")
+    if spec is None or spec.origin is None:
+        raise SystemExit("there is no package rupy: make")
+    return os.path.abspath(Path(spec.origin).parents[1])
 
 
 class Suite:
@@ -247,6 +258,9 @@ class Compared:
                 if name in self.again:
                     print(f"     {name} | at the second try")
                     print(f"     first: {self.first[name][1]}")
+            elif name.startswith(BROKEN):
+                failed += 1
+                print(f"FAIL {name} | {why}")
             elif self.stock[name][0] != "passed":
                 skipped += 1
                 if what == "failed":

@@ -27,6 +27,10 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
     const struct rp_request *r = &x->request;
     struct rp_str path;
 
+    if (r->has_forwarded && rp_exchange_forward(x) < 0)
+        return 503;
+    if (v->nhosts > 0 && !rp_exchange_is_for_us(x))
+        return 400;
     /* Only a proxy or an origin that echoes could serve these, and we are
      * neither (RFC 9110 9.3.6, 9.3.8). */
     if (r->method == RP_METHOD_CONNECT || r->method == RP_METHOD_TRACE)

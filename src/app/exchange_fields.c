@@ -53,7 +53,8 @@ rp_exchange_end_trailers(struct rp_exchange *x, const struct rp_field *fields,
     size_t before = out->n;
     bool mute = x->request.method == RP_METHOD_HEAD;
 
-    if (x->framing == RP_FRAMING_CHUNKED && !mute && !x->failed && nfields > 0) {
+    if (x->framing == RP_FRAMING_CHUNKED && !mute && !x->failed &&
+        nfields > 0) {
         if (rp_buf_add(out, "0\r\n", 3) == 0 &&
             add_lines(out, fields, nfields) == 0)
             x->framing = RP_FRAMING_NONE; /* its end is told */

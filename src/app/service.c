@@ -38,6 +38,7 @@ rp_exchange_new(struct rp_service *v)
         rp_buf_init(&x->content_buf, 0);
     }
     x->ops = NULL;
+    x->via = NULL;
     x->handler = NULL;
     x->data = NULL;
     x->content = (struct rp_str){NULL, 0};
@@ -120,5 +121,6 @@ rp_service_fini(struct rp_service *v)
     if (v->memos)
         rp_memos_free(v->memos);
     free(v->own_counters);
+    rp_trust_fini(&v->forwarded.trust);
     memset(v, 0, sizeof(*v));
 }

@@ -29,7 +29,7 @@ rp_exchange_accept_websocket(struct rp_exchange *x,
     rp_count(v->counters->responses[1], 1);
     if (v->access)
         rp_access_add(v->access, &(struct rp_access_record){
-                                     .peer = x->peer->host,
+                                     .peer = rp_exchange_client(x)->host,
                                      .request = &x->request,
                                      .status = 101,
                                      .seconds = rp_clock_mono() - x->began,

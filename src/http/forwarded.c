@@ -198,8 +198,7 @@ previous(struct members *m, struct rp_str *out)
             const char *comma = memrchr(m->line.p, ',', m->line.n);
             size_t at = comma ? (size_t)(comma - m->line.p) + 1 : 0;
 
-            *out = rp_str_trim(
-                (struct rp_str){m->line.p + at, m->line.n - at});
+            *out = rp_str_trim((struct rp_str){m->line.p + at, m->line.n - at});
             m->line.n = comma ? at - 1 : 0;
             if (out->n > 0)
                 return true;

@@ -93,11 +93,7 @@ be_worker(struct rp_master *m, struct worker *w, int fd)
         m->ops->after_fork_child(m->arg);
     status = m->ops->child(m->arg, &self);
     fflush(NULL);
-#ifdef __SANITIZE_ADDRESS__
-    exit(status); /* that is when the leak detector looks */
-#else
     _exit(status);
-#endif
 }
 
 static struct worker *

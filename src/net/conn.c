@@ -251,7 +251,10 @@ rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer)
     c->io.data = c->timer.data = c;
     rp_list_add(&s->conns, &c->all);
     s->nconns++;
-    c->session = rp_h1_new(s->service, &c->sink, &c->peer);
+    rp_count(s->service->counters->connections, 1);
+    c->session = rp_preface_is_due(&s->config, &c->peer)
+                     ? rp_preface_new(c)
+                     : rp_h1_new(s->service, &c->sink, &c->peer);
     if (!c->session) {
         rp_conn_drop(c);
         return;

@@ -10,8 +10,9 @@
 
 enum {
     FLUSH_PIECES = 64,
-    FILE_PIECE = 1024 * 1024, /* bytes of a file, by one call */
-    SPARE_MAX = 64 * 1024,    /* a larger output buffer is not kept */
+    TURN_MAX = 4 * 1024 * 1024, /* bytes to one client, then others come */
+    FILE_PIECE = 1024 * 1024,   /* bytes of a file, by one call */
+    SPARE_MAX = 64 * 1024,      /* a larger output buffer is not kept */
 };
 
 /* All was sent: a buffer that nobody needs goes to the next who answers. */
@@ -77,9 +78,18 @@ write_queue(struct rp_conn *c)
 {
     struct rp_sink *sink = &c->sink;
 
+    size_t sent = 0;
+
     c->stuck = false;
     while (rp_sink_queued(sink) > 0) {
-        ssize_t k = write_some(c);
+        ssize_t k;
+
+        /* A client that takes as fast as we give must not have us alone. */
+        if (sent >= TURN_MAX) {
+            c->stuck = true;
+            return 0;
+        }
+        k = write_some(c);
 
         if (k == 0) {
             rp_error("%s: connection dropped: a file got shorter while it "
@@ -95,6 +105,7 @@ write_queue(struct rp_conn *c)
             c->stuck = true;
             return 0;
         }
+        sent += (size_t)k;
         c->progress = c->server->service->now;
         rp_count(c->server->service->counters->bytes_out, (uint64_t)k);
         if (sink->nrefs == 0 && (size_t)k == sink->out.n)

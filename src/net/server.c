@@ -200,7 +200,6 @@ accept_one(struct rp_server *s, int listener)
     describe_peer(&peer, &a);
     describe_server(&peer, fd);
     rp_count(s->service->counters->accepted, 1);
-    rp_count(s->service->counters->connections, 1);
     rp_conn_open(s, fd, &peer);
     return 1;
 }

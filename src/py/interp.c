@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "rupy/py/py.h"
 
@@ -287,6 +290,10 @@ rp_interp_fini(bool finalize)
     call_quietly("atexit", "_run_exitfuncs");
     flush_stream("stdout");
     flush_stream("stderr");
+#ifdef __SANITIZE_ADDRESS__
+    /* A worker ends by _exit(), and the detector would not look. */
+    __lsan_do_leak_check();
+#endif
 }
 
 /* New: [(b"KEY", b"VALUE"), ...], or NULL. */

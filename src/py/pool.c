@@ -90,9 +90,11 @@ run(struct rp_pool *pool, struct rp_job *job)
         }
         Py_XDECREF(context);
     }
-    /* The loop is gone when the pool was given up. */
-    if (pool->stopping)
+    /* Nobody is left to answer, and the loop is about to go. */
+    if (pool->stopping) {
+        job->done(job, true);
         return;
+    }
     if (rp_loop_call_threadsafe(pool->loop, on_done, job) < 0)
         PyErr_Clear();
 }
@@ -193,6 +195,7 @@ rp_pool_new(struct rp_loop *loop, unsigned nthreads, double max_wait)
 void
 rp_pool_free(struct rp_pool *pool, double limit)
 {
+    struct rp_job *waiting, *job;
     struct timespec end;
     unsigned left = 0;
 
@@ -200,9 +203,14 @@ rp_pool_free(struct rp_pool *pool, double limit)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
+    waiting = pool->first;
     pool->first = NULL;
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
+    while ((job = waiting)) {
+        waiting = job->next;
+        job->done(job, true);
+    }
 
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += (time_t)limit;

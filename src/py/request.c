@@ -29,11 +29,28 @@ rp_request_object_head(const struct request_object *r)
 }
 
 const struct rp_peer *
-rp_request_object_peer(const struct request_object *r)
+rp_request_object_client(const struct request_object *r)
 {
     if (r->x != NULL)
-        return rp_exchange_peer(r->x);
-    return r->copy == NULL ? NULL : &r->copy->peer;
+        return rp_exchange_client(r->x);
+    return r->copy == NULL ? NULL : &r->copy->client;
+}
+
+struct rp_str
+rp_request_object_scheme(const struct request_object *r)
+{
+    if (r->x != NULL)
+        return rp_exchange_scheme(r->x);
+    return r->copy != NULL && r->copy->is_https ? RP_STR("https")
+                                                : RP_STR("http");
+}
+
+struct rp_str
+rp_request_object_prefix(const struct request_object *r)
+{
+    if (r->x != NULL)
+        return rp_exchange_prefix(r->x);
+    return r->copy == NULL ? RP_STR("") : r->copy->prefix;
 }
 
 /* Keep value, stolen, as that field. */
@@ -74,17 +91,19 @@ copy_str(struct rp_str *dst, struct rp_str src, char *p)
     return p + src.n;
 }
 
-/* The head and the peer in one block, or NULL with an exception. */
+/* The head and the client in one block, or NULL with an exception. */
 static struct request_copy *
-copy_new(const struct rp_request *r, const struct rp_peer *peer)
+copy_new(const struct rp_exchange *x)
 {
+    const struct rp_request *r = rp_exchange_request(x);
+    struct rp_str prefix = rp_exchange_prefix(x);
     struct request_copy *c;
     size_t size;
     unsigned i;
     char *p;
 
     size = sizeof(*c) + r->nfields * sizeof(c->fields[0]) + r->method_name.n +
-           r->target.n + r->path.n + r->query.n + r->host.n;
+           r->target.n + r->path.n + r->query.n + r->host.n + prefix.n;
     for (i = 0; i < r->nfields; i++)
         size += r->fields[i].name.n + r->fields[i].value.n;
     c = PyMem_Malloc(size);
@@ -93,16 +112,15 @@ copy_new(const struct rp_request *r, const struct rp_peer *peer)
         return NULL;
     }
     c->r = *r;
-    if (peer != NULL)
-        c->peer = *peer;
-    else
-        c->peer = (struct rp_peer){.is_unix = true};
+    c->client = *rp_exchange_client(x);
+    c->is_https = rp_exchange_scheme(x).n == sizeof("https") - 1;
     p = (char *)(c->fields + r->nfields);
     p = copy_str(&c->r.method_name, r->method_name, p);
     p = copy_str(&c->r.target, r->target, p);
     p = copy_str(&c->r.path, r->path, p);
     p = copy_str(&c->r.query, r->query, p);
     p = copy_str(&c->r.host, r->host, p);
+    p = copy_str(&c->prefix, prefix, p);
     for (i = 0; i < r->nfields; i++) {
         p = copy_str(&c->fields[i].name, r->fields[i].name, p);
         p = copy_str(&c->fields[i].value, r->fields[i].value, p);
@@ -120,21 +138,27 @@ keep(struct request_object *r)
     if (rp_request_object_get(r, REQUEST_BODY) == NULL ||
         rp_request_object_get(r, REQUEST_ROUTE) == NULL ||
         rp_request_object_get(r, REQUEST_PATH_PARAMS) == NULL ||
-        (r->copy = copy_new(rp_exchange_request(r->x),
-                            rp_exchange_peer(r->x))) == NULL)
+        (r->copy = copy_new(r->x)) == NULL)
         PyErr_WriteUnraisable((PyObject *)r);
     rp_py_restore_exception(pending);
 }
 
 void
+rp_request_object_leave(PyObject *request)
+{
+    if (of(request)->x == NULL)
+        return;
+    keep(of(request));
+    of(request)->x = NULL;
+    of(request)->tracked = true;
+    PyObject_GC_Track(request);
+}
+
+void
 rp_request_object_end(PyObject *request)
 {
-    if (Py_REFCNT(request) > 1) {
-        keep(of(request));
-        of(request)->x = NULL;
-        of(request)->tracked = true;
-        PyObject_GC_Track(request);
-    }
+    if (Py_REFCNT(request) > 1)
+        rp_request_object_leave(request);
     Py_DECREF(request);
 }
 

@@ -126,21 +126,30 @@ bearer_token(const struct rp_request *r)
 static PyObject *
 client_tuple(const struct rp_peer *peer)
 {
-    if (peer == NULL || peer->is_unix)
+    if (peer == NULL || peer->host[0] == '\0')
         Py_RETURN_NONE;
     return Py_BuildValue("(si)", peer->host, (int)peer->port);
 }
 
-/* Without a Host (HTTP/1.0) the address that the client connected to stands
- * for it (RFC 9110 7.1). */
-static PyObject *
-url_str(const struct rp_request *r, const struct rp_peer *peer)
+static void
+add_str(char **p, struct rp_str s)
 {
+    if (s.n > 0)
+        memcpy(*p, s.p, s.n);
+    *p += s.n;
+}
+
+/* As the client sees it.  Without a Host (HTTP/1.0) the address that it
+ * connected to stands for it (RFC 9110 7.1). */
+static PyObject *
+url_str(const struct request_object *o, const struct rp_request *r)
+{
+    const struct rp_peer *peer = rp_request_object_client(o);
+    struct rp_str scheme = rp_request_object_scheme(o);
+    struct rp_str prefix = rp_request_object_prefix(o);
     struct rp_str host = r->host, path = r->path;
-    char server[64];
+    char server[sizeof(peer->server_host) + sizeof("[]:65535")], *start, *p;
     PyObject *url;
-    Py_UCS1 *p;
-    size_t n;
     int k;
 
     if (host.n == 0 && peer != NULL && !peer->is_unix) {
@@ -151,21 +160,21 @@ url_str(const struct rp_request *r, const struct rp_peer *peer)
     }
     if (path.n > 0 && path.p[0] != '/')
         path.n = 0; /* "*" of OPTIONS names the server itself */
-    n = 7 + host.n + path.n + (r->query.n > 0 ? 1 + r->query.n : 0);
-    p = PyMem_Malloc(n);
+    start = p = PyMem_Malloc(scheme.n + 3 + host.n + prefix.n + path.n + 1 +
+                             r->query.n);
     if (p == NULL)
         return PyErr_NoMemory();
-    memcpy(p, "http://", 7);
-    if (host.n > 0)
-        memcpy(p + 7, host.p, host.n);
-    if (path.n > 0)
-        memcpy(p + 7 + host.n, path.p, path.n);
+    add_str(&p, scheme);
+    add_str(&p, RP_STR("://"));
+    add_str(&p, host);
+    add_str(&p, prefix);
+    add_str(&p, path);
     if (r->query.n > 0) {
-        p[7 + host.n + path.n] = '?';
-        memcpy(p + 8 + host.n + path.n, r->query.p, r->query.n);
+        add_str(&p, RP_STR("?"));
+        add_str(&p, r->query);
     }
-    url = rp_str_of_latin1((struct rp_str){(char *)p, n});
-    PyMem_Free(p);
+    url = rp_str_of_latin1((struct rp_str){start, (size_t)(p - start)});
+    PyMem_Free(start);
     return url;
 }
 
@@ -261,13 +270,13 @@ rp_request_object_compute(struct request_object *o, enum request_field field)
     case REQUEST_JSON:
         return rp_request_object_json(o);
     case REQUEST_CLIENT:
-        return client_tuple(rp_request_object_peer(o));
+        return client_tuple(rp_request_object_client(o));
     case REQUEST_SCHEME:
-        return Py_NewRef(st->http);
+        return rp_str_of_latin1(rp_request_object_scheme(o));
     case REQUEST_HOST:
         return rp_str_of_latin1(r->host);
     case REQUEST_URL:
-        return url_str(r, rp_request_object_peer(o));
+        return url_str(o, r);
     case REQUEST_HTTP_VERSION:
         return Py_NewRef(r->minor == 0 ? st->http_1_0 : st->http_1_1);
     case REQUEST_AUTH_TOKEN:

@@ -80,6 +80,7 @@ rp_threaded_start(struct rp_native_route *route, struct rp_exchange *x,
         rp_native_refuse(route, x, request, bad);
         return;
     }
+    rp_request_object_leave(request);
     t->job.run = run;
     t->job.done = done;
     t->route = route;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#include "rupy/http/hosts.h"
 #include "rupy/serve/value.h"
 
 #define fail rp_config_fail
@@ -112,9 +113,31 @@ check_env(struct rp_str s)
     return NULL;
 }
 
+/* A member of a list that takes commas. */
+static const char *
+check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
+{
+    const char *why = NULL;
+    struct rp_trust trust = {.n = 0};
+    struct rp_bind bind;
+    unsigned what = 0;
+    int rc = 0;
+
+    if (l == &c->bind)
+        rc = rp_bind_parse(&bind, &c->arena, s, &why);
+    else if (l == &c->proxy_protocol_from || l == &c->forwarded_allow_ips)
+        rc = rp_trust_add(&trust, s, &why);
+    else if (l == &c->forwarded)
+        rc = rp_forwarded_add(&what, s, &why);
+    else if (l == &c->allowed_hosts)
+        return rp_hosts_check(s);
+    rp_trust_fini(&trust);
+    return rc < 0 ? why : NULL;
+}
+
 static int
-add_to_list(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
-            struct rp_str value, const char *label)
+add_to_list(struct rp_config *c, struct rp_strs *l, struct rp_str value,
+            const char *label)
 {
     const char *why = NULL;
 
@@ -124,11 +147,8 @@ add_to_list(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
         why = check_env(value);
     else if (value.n == 0)
         why = "is empty";
-    if (why == NULL && o->type == RP_OPTION_ADDRESSES) {
-        struct rp_bind unused;
-        if (rp_bind_parse(&unused, &c->arena, value, &why) == 0)
-            why = NULL;
-    }
+    else
+        why = check_word(c, l, value);
     if (why != NULL)
         return fail(c, "%s: '%.*s' %s", label, RP_STR_ARG(value), why);
     if (rp_strs_add(l, &c->arena, value) < 0)
@@ -137,15 +157,15 @@ add_to_list(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
 }
 
 static int
-add_addresses(struct rp_config *c, const struct rp_option *o, struct rp_strs *l,
-              struct rp_str value, const char *label)
+add_addresses(struct rp_config *c, struct rp_strs *l, struct rp_str value,
+              const char *label)
 {
     for (;;) {
         const char *comma = memchr(value.p, ',', value.n);
         struct rp_str one = value;
         if (comma != NULL)
             one.n = (size_t)(comma - value.p);
-        if (add_to_list(c, o, l, rp_str_trim(one), label) < 0)
+        if (add_to_list(c, l, rp_str_trim(one), label) < 0)
             return -1;
         if (comma == NULL)
             return 0;
@@ -264,9 +284,9 @@ store(struct rp_config *c, const struct rp_option *o, struct rp_str value,
     case RP_OPTION_LOGFILE:
         return set_logfile(c, value, field, label);
     case RP_OPTION_LIST:
-        return add_to_list(c, o, field, value, label);
+        return add_to_list(c, field, value, label);
     case RP_OPTION_ADDRESSES:
-        return add_addresses(c, o, field, value, label);
+        return add_addresses(c, field, value, label);
     case RP_OPTION_WORKERS:
         if (rp_str_ieq(value, RP_STR("auto"))) {
             *(int *)field = 0;

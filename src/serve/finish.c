@@ -105,9 +105,25 @@ resolve_binds(struct rp_config *c)
     return -1;
 }
 
+static int
+resolve_forwarded(struct rp_config *c)
+{
+    const char *why;
+
+    for (size_t i = 0; i < c->forwarded.n; i++)
+        if (rp_forwarded_add(&c->forwarded_what, as_str(c->forwarded.v[i]),
+                             &why) < 0)
+            return fail(c, "--forwarded: '%s' %s", c->forwarded.v[i], why);
+    if (rp_forwarded_finish(&c->forwarded_what, &why) < 0)
+        return fail(c, "--forwarded: %s", why);
+    return 0;
+}
+
 int
 rp_config_finish(struct rp_config *c)
 {
+    if (resolve_forwarded(c) < 0)
+        return -1;
     if (c->deadlines.first_byte < 0)
         c->deadlines.first_byte = c->deadlines.head;
     c->workers =

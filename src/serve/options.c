@@ -69,6 +69,15 @@ static const struct rp_option options[] = {
     {GROUP, .name = "backlog", .type = RP_OPTION_INTEGER, .arg = "N",
      .value = "2048", .min = 1, .max = 65535, FIELD(backlog),
      .help = "connections that may wait to be accepted"},
+    {GROUP, .name = "proxy-protocol", .type = RP_OPTION_ENUM, .arg = "VERSION",
+     .value = "off", .choices = "off v1 v2 auto", FIELD(proxy_protocol),
+     .help = "connections of proxies begin with a PROXY header: off, v1, v2 "
+             "or auto"},
+    {GROUP, .name = "proxy-protocol-from", .type = RP_OPTION_ADDRESSES,
+     .arg = "ADDR", .value = "127.0.0.1,::1", FIELD(proxy_protocol_from),
+     .aliases = "proxy-allow-from",
+     .help = "addresses and networks that must send it; unix sockets always; "
+             "may be repeated"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_PROCESSES
     {GROUP, .name = "workers", .letter = 'w', .type = RP_OPTION_WORKERS,
@@ -168,6 +177,27 @@ static const struct rp_option options[] = {
     {GROUP, .name = "header", .type = RP_OPTION_LIST, .arg = "'NAME: VALUE'",
      FIELD(headers),
      .help = "add a field to every answer; may be repeated"},
+    {GROUP, .name = "allowed-host", .type = RP_OPTION_ADDRESSES,
+     .arg = "HOST", .value = "*", FIELD(allowed_hosts),
+     .help = "answer 400 to requests for other hosts; .example.com is it and "
+             "all below it; may be repeated"},
+#undef GROUP
+#define GROUP .group = RP_GROUP_PROXY
+    {GROUP, .name = "forwarded-allow-ips", .type = RP_OPTION_ADDRESSES,
+     .arg = "ADDR", .value = "127.0.0.1,::1,unix:",
+     .env = "FORWARDED_ALLOW_IPS", FIELD(forwarded_allow_ips),
+     .help = "proxies whose word counts: addresses, networks, unix:, * or "
+             "none; may be repeated"},
+    {GROUP, .name = "forwarded", .type = RP_OPTION_ADDRESSES,
+     .arg = "WHAT", .value = "for,proto", FIELD(forwarded),
+     .help = "what they are believed: off, x-forwarded, rfc7239, or some of "
+             "for,proto,host,port,prefix"},
+    {GROUP, .name = "forwarded-hops", .type = RP_OPTION_INTEGER, .arg = "N",
+     .value = "0", .max = RP_FORWARDED_MAX, FIELD(forwarded_hops),
+     .help = "number of proxies in a row; 0 is as many as are trusted"},
+    {GROUP, .name = "strip-untrusted", .type = RP_OPTION_FLAG, .arg = "",
+     .value = "on", FIELD(strip_untrusted),
+     .help = "take such fields out of the requests of others"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_LOGGING
     {GROUP, .name = "log-level", .type = RP_OPTION_ENUM, .arg = "LEVEL",
@@ -204,7 +234,8 @@ _Static_assert((int)N_OPTIONS <= (int)RP_MAX_OPTIONS, "sources[] is too short");
 static const char *const group_names[RP_N_GROUPS] = {
     [RP_GROUP_APPLICATION] = "application", [RP_GROUP_SOCKETS] = "sockets",
     [RP_GROUP_PROCESSES] = "processes",     [RP_GROUP_HTTP] = "http",
-    [RP_GROUP_LOGGING] = "logging",         [RP_GROUP_MODES] = "modes",
+    [RP_GROUP_PROXY] = "proxy",             [RP_GROUP_LOGGING] = "logging",
+    [RP_GROUP_MODES] = "modes",
 };
 
 unsigned

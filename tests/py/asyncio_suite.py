@@ -134,12 +134,8 @@ def main() -> int:
         return 0
     skips = suites.read_skips(HERE.with_name("asyncio_skips.txt"))
     chosen = [m for m in modules() if not args.short or m in SHORT]
-    path = [str(HERE.parents[1])]
-    path += [p for p in sys.path if p]
     env = {
-        # Tests run elsewhere, and relative folders would not be found.
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in path[1:]
-                                      if "python3" not in p),
+        "PYTHONPATH": suites.package_folder(),
         "PYTHONASYNCIODEBUG": "1" if args.debug else "",
     }
     command = [sys.executable, "-P", str(HERE)]

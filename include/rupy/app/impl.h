@@ -24,6 +24,7 @@ struct rp_exchange {
     struct rp_service *v;
     struct rp_sink *sink;
     const struct rp_peer *peer;
+    const struct rp_via *via; /* what trusted proxies said; NULL: nothing */
     const struct rp_exchange_ops *ops;
     void *session;
 
@@ -61,6 +62,12 @@ void rp_exchange_pool_free(struct rp_exchange_pool *pool);
 /* The read buffer is about to be used again: copy what points into
  * head..head+n, and the content.  Return 0, or -1 (no memory). */
 int rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n);
+/* Some field is of the kind that proxies write (rp_request.has_forwarded):
+ * learn from a trusted peer's who the client is, take others out.  0, or -1
+ * (no memory). */
+int rp_exchange_forward(struct rp_exchange *x);
+/* Is the host one of service.hosts? */
+bool rp_exchange_is_for_us(const struct rp_exchange *x);
 /* Find the handler.  Return 0, or the status that answers instead; then the
  * value of Allow is in *allow for 405 and for 204 (OPTIONS). */
 int rp_dispatch(struct rp_exchange *x, struct rp_buf *allow);

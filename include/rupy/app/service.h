@@ -5,6 +5,7 @@
 #include "rupy/app/exchange.h"
 #include "rupy/app/session.h"
 #include "rupy/base/counters.h"
+#include "rupy/http/forwarded.h"
 #include "rupy/app/wsock.h"
 #include "rupy/http/response.h"
 
@@ -22,6 +23,9 @@ struct rp_exchange_pool;
 
 struct rp_service {
     struct rp_limits limits;
+    struct rp_forwarded_rules forwarded; /* its nets are the service's */
+    const char *const *hosts;            /* lent; see hosts.h */
+    size_t nhosts;                       /* 0: any */
     uint32_t keep_alive_requests; /* 0: no end */
     bool keep_alive;              /* false: close after each answer */
     bool retiring; /* the next answer of each connection says close */

@@ -60,6 +60,8 @@ struct rp_server {
     char *read_buf;          /* RP_READ_SIZE, shared by all connections */
     struct rp_buf spare[64]; /* output buffers between two answers */
     unsigned nspare;
+    unsigned refused;    /* without a PROXY header, and not told of */
+    double refused_told; /* when; 0: never */
 };
 
 /* Take a connected socket; closes it on failure. */
@@ -80,6 +82,11 @@ void rp_conn_free(struct rp_conn *c);
 bool rp_conn_is_idle(const struct rp_conn *c);
 /* Has the client sent what nobody looked at yet? */
 bool rp_conn_has_input(const struct rp_conn *c);
+/* Must connections of that peer begin with a PROXY header?  Then the session
+ * that reads it; NULL: out of memory. */
+bool rp_preface_is_due(const struct rp_server_config *config,
+                       const struct rp_peer *peer);
+struct rp_session *rp_preface_new(struct rp_conn *c);
 /* A connection was closed: accepting may go on. */
 void rp_server_on_closed(struct rp_server *s);
 /* Send what was answered. */

@@ -14,8 +14,9 @@ struct rp_job {
     /* In a thread of the pool, with the GIL, in a fresh copy of the pool's
      * context.  Leaves no exception. */
     void (*run)(struct rp_job *job);
-    /* Then on the loop's thread.  Called once, also when run() was not:
-     * late is true when the job waited longer than the pool allows. */
+    /* Then on the loop's thread.  Called once, also when run() was not: late
+     * is true when the job waited longer than the pool allows, or the pool was
+     * given up (then in whatever thread, when nobody waits for an answer). */
     void (*done)(struct rp_job *job, bool late);
     struct rp_job *next;
     struct rp_pool *pool;
@@ -28,9 +29,8 @@ struct rp_job {
  * NULL with an exception. */
 struct rp_pool *rp_pool_new(struct rp_loop *loop, unsigned nthreads,
                             double max_wait);
-/* Let the threads end, wait for them at most so many seconds, and free what
- * can be freed.  A job that runs on keeps its thread; its done() is not
- * called, nor is that of jobs that wait. */
+/* After the last request: let the threads end, wait for them at most so many
+ * seconds, and free what can be freed.  A job that runs on keeps its thread. */
 void rp_pool_free(struct rp_pool *pool, double limit);
 /* Give up what has waited longer than the pool allows.  Called once per turn
  * of the loop; pool may be NULL. */

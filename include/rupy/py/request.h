@@ -29,10 +29,12 @@
     X(PATH_PARAMS, path_params,                                                \
       "The parameters of the route, converted: a dict.")                       \
     X(ROUTE, route, "The pattern that matched, as registered, or None.")       \
-    X(CLIENT, client, "(host, port) of the client; None on a unix socket.")    \
-    X(SCHEME, scheme, "'http'.")                                               \
+    X(CLIENT, client,                                                          \
+      "(host, port) of the client, port 0 when it is not known; None on a\n"   \
+      "unix socket.")                                                          \
+    X(SCHEME, scheme, "'http' or 'https', as the client sees it.")             \
     X(HOST, host, "The Host, with its port when it has one.")                  \
-    X(URL, url, "scheme://host/path?query, as received.")                      \
+    X(URL, url, "scheme://host/path?query, as the client sees it.")            \
     X(HTTP_VERSION, http_version, "'1.1' or '1.0'.")                           \
     X(AUTH_TOKEN, auth_token,                                                  \
       "The token of 'Authorization: Bearer' (RFC 6750 2.1), or None.")         \
@@ -49,7 +51,9 @@ enum request_field {
  * bytes of the head behind it. */
 struct request_copy {
     struct rp_request r;
-    struct rp_peer peer;
+    struct rp_peer client;
+    bool is_https;
+    struct rp_str prefix;
     struct rp_field fields[];
 };
 
@@ -71,7 +75,11 @@ PyTypeObject *rp_request_type_new(PyObject *module);
 /* The head, from the exchange or the copy; NULL when there is neither any
  * more.  Slices are to be read anew after Python code ran. */
 const struct rp_request *rp_request_object_head(const struct request_object *r);
-const struct rp_peer *rp_request_object_peer(const struct request_object *r);
+/* rp_exchange_client(), _scheme() and _prefix(), then as well. */
+const struct rp_peer *
+rp_request_object_client(const struct request_object *r);
+struct rp_str rp_request_object_scheme(const struct request_object *r);
+struct rp_str rp_request_object_prefix(const struct request_object *r);
 
 /* The value of a field that was not read yet: new reference, or NULL with an
  * exception. */

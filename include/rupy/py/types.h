@@ -15,6 +15,9 @@ PyObject *rp_request_object_new(struct rp_py_state *st, struct rp_exchange *x,
  * request had.  Costs nothing when nobody else holds a reference.  Steals
  * request. */
 void rp_request_object_end(PyObject *request);
+/* From now on it has what the request had in memory of its own, and does not
+ * look at the exchange any more: another thread will use it. */
+void rp_request_object_leave(PyObject *request);
 /* The client is gone: is_disconnected() is true from now on. */
 void rp_request_object_set_disconnected(PyObject *request);
 /* Keep dict ({name: value}, converted) as path_params: new reference to it.

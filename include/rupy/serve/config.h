@@ -61,6 +61,8 @@ struct rp_config {
     const char *host, *uds;
     int port, fd; /* -1: not given */
     int uds_mode, backlog;
+    int proxy_protocol; /* enum rp_proxyproto_mode */
+    struct rp_strs proxy_protocol_from;
 
     int workers_wanted; /* 0: auto */
     int max_workers;    /* after finish: never below workers */
@@ -78,6 +80,11 @@ struct rp_config {
     int limit_connections; /* per worker */
     bool server_header, date_header, early_hints;
     struct rp_strs headers; /* "Name: value", checked */
+    struct rp_strs allowed_hosts;
+
+    struct rp_strs forwarded_allow_ips, forwarded; /* lists of words */
+    int forwarded_hops;                            /* 0: by trust */
+    bool strip_untrusted;
 
     int log_level;          /* enum rp_log_level */
     const char *access_log; /* NULL: none; "-": stdout */
@@ -86,6 +93,7 @@ struct rp_config {
 
     /* Made by rp_config_finish(). */
     int workers;
+    unsigned forwarded_what; /* RP_FORWARDED_* */
     struct rp_bind *binds;
     size_t nbinds;
 
