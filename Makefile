@@ -221,6 +221,20 @@ check: unit
 	@SANITIZE='$(SANITIZE)' $(PYTHON) scripts/run-tests unit $(UNIT_PROGRAMS)
 .PRECIOUS: $(UNIT_OBJ)/%.o
 
+# ---- other people's tests of asyncio loops, on ours ----
+
+SUITE = PYTHONPATH='$(abspath $(SITE))' $(VENV)/bin/python -P
+check-asyncio: extension $(BUILD)/site.stamp
+	@$(ENV) scripts/bootstrap test
+	$(call say,CHECK,test.test_asyncio)
+	@$(SUITE) tests/py/asyncio_suite.py
+	$(call say,CHECK,test.test_asyncio (debug mode))
+	@$(SUITE) tests/py/asyncio_suite.py --debug
+check-uvloop: extension $(BUILD)/site.stamp
+	@$(ENV) scripts/bootstrap test
+	$(call say,CHECK,tests of uvloop)
+	@$(SUITE) tests/py/uvloop_suite.py
+
 # ---- fuzzing: libFuzzer, or without clang's runtime a driver of our own ----
 
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -388,6 +402,8 @@ make [target] [knob=value]
   run        what is missing from Debian, all, then the hello example
   check      unit tests (tests/unit), each linked with the layers below only
   test       bootstrap, all, check, pytest, a short fuzz; 'N passed, N failed'
+  check-asyncio  the interpreter's own tests of asyncio, on rupy.EventLoop
+  check-uvloop   uvloop's tests of asyncio loops, downloaded by pip
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, and tests/bench/loop beside other event loops
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
@@ -421,7 +437,7 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all bench bootstrap check clean dist extension format fuzz fuzz-run fuzzers help install lint \
+.PHONY: all bench bootstrap check check-asyncio check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
 	lint-tools objects run test uninstall unit $(LINTS) FORCE
 
 -include $(OBJS:.o=.d) $(wildcard $(BUILD)/check/obj/*/*.d) \

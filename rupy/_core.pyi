@@ -10,6 +10,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sized,
 )
 from typing import Any, Generic, TypeVar, overload
 
@@ -36,6 +37,30 @@ class LoopBase:
 
     def _count_driven(self) -> int:
         """How many handlers wait."""
+
+class SocketIO:
+    """What a socket transport does for every message."""
+
+    protocol: asyncio.Protocol | None
+    """Whose data_received() is called; None: the transport receives."""
+    open: bool
+    """write() may send; False: the transport decides."""
+
+    def __init__(
+        self,
+        transport: Any,
+        fileno: Callable[[], int],
+        buffer: Sized,
+        /,
+    ) -> None: ...
+    def receive(self) -> None:
+        """Receive once, and hand it to the protocol."""
+
+    def write(self, data: bytes) -> None:
+        """Send it, or give the transport what the socket does not take."""
+
+    def let_go(self) -> None:
+        """The connection is lost."""
 
 class Task(asyncio.Task[_T]):
     """What asyncio.current_task() gives in a handler."""
@@ -183,14 +208,19 @@ class Request:
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """Address and port; None on a unix socket."""
+        """Address and port, 0 when a trusted proxy does not tell it; None on
+        a unix socket."""
 
     @property
-    def scheme(self) -> str: ...
+    def scheme(self) -> str:
+        """``"http"`` or ``"https"``, as the client sees it."""
+
     @property
     def host(self) -> str: ...
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """``scheme://host/path?query``, as the client sees it."""
+
     @property
     def http_version(self) -> str:
         """``"1.0"`` or ``"1.1"``."""

@@ -19,7 +19,7 @@ App = Callable[
 ]
 
 
-class Failed(Exception):
+class StartupError(Exception):
     """The application must not be served; the text says why."""
 
 
@@ -47,13 +47,13 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
-        """Raises Failed when the application says that it cannot start."""
+        """Raises StartupError when the application cannot start."""
         if self._mode == "off":
             return
         self._task = self._loop.create_task(self._run(), name="lifespan")
         failure = await self._started
         if failure is not None:
-            raise Failed(failure)
+            raise StartupError(failure)
 
     async def shutdown(self) -> None:
         """Tell it, and wait until it has ended; TimeoutError is the

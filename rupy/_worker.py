@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _core
-from ._lifespan import Failed, Lifespan
+from ._lifespan import Lifespan, StartupError
 from ._loop import EventLoop
 from .app import Rupy
 
@@ -69,7 +69,7 @@ async def main(worker: _core.Worker) -> int:
     if lifespan:
         try:
             await lifespan.startup()
-        except Failed as failure:
+        except StartupError as failure:
             if worker.may_report():
                 worker.log(f"start-up failed\n{failure}")
             return _EXIT_BOOT

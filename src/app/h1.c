@@ -136,15 +136,33 @@ rp_h1_start(struct rp_h1 *h)
     rp_exchange_start(h->x);
 }
 
+/* A handler that streams starts, with the content that came with the head.
+ * Return how much of p..p+n that was. */
+static size_t
+start_with(struct rp_h1 *h, const char *p, size_t n)
+{
+    ssize_t used = rp_h1_feed_ahead(h, p, n);
+
+    if (used < 0) {
+        rp_h1_refuse(h, (int)used);
+        return n;
+    }
+    if (used > 0)
+        h->x->owes_100 = false;
+    rp_h1_start(h);
+    return (size_t)used;
+}
+
 /* A head is whole: find the handler, and start it unless it wants the content
- * first.  n bytes of that are there already. */
-static void
-begin(struct rp_h1 *h, size_t n)
+ * first.  p..p+n came behind the head; return how much of it was used. */
+static size_t
+begin(struct rp_h1 *h, const char *p, size_t n)
 {
     struct rp_exchange *x = h->x;
     const struct rp_request *r = &x->request;
     bool has_content = rp_request_has_content(r);
     struct rp_buf allow;
+    size_t used = 0;
     int status, err;
 
     h->nrequests++;
@@ -154,7 +172,7 @@ begin(struct rp_h1 *h, size_t n)
     if (has_content &&
         (err = rp_content_init(&h->body, r, &h->v->limits)) < 0) {
         rp_h1_refuse(h, err);
-        return;
+        return n;
     }
     x->owes_100 = has_content && r->expect_continue && n == 0;
 
@@ -163,14 +181,17 @@ begin(struct rp_h1 *h, size_t n)
     if (status != 0) {
         enter_busy(h);
         rp_h1_answer_status(x, status, &allow);
-    } else if (!has_content || x->handler->streams) {
+    } else if (!has_content) {
         rp_h1_start(h);
+    } else if (x->handler->streams) {
+        used = start_with(h, p, n);
     } else {
         rp_h1_enter(h, RP_H1_CONTENT);
         if (x->owes_100)
             rp_h1_want(x);
     }
     rp_buf_fini(&allow);
+    return used;
 }
 
 /* Parse one head and begin with it. */
@@ -202,7 +223,7 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
     h->x = x;
 
     size_t head = (size_t)k, used = head;
-    begin(h, n - head);
+    used += begin(h, p + head, n - head);
     *more = h->state != RP_H1_CLOSED;
     if (h->state == RP_H1_CONTENT && head < n)
         used += rp_h1_feed_content(h, p + head, n - head, more);

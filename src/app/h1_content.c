@@ -48,6 +48,12 @@ decode(struct rp_h1 *h, const char *p, size_t n, size_t room)
     return (ssize_t)used;
 }
 
+ssize_t
+rp_h1_feed_ahead(struct rp_h1 *h, const char *p, size_t n)
+{
+    return decode(h, p, n, RP_H1_AHEAD);
+}
+
 size_t
 rp_h1_feed_content(struct rp_h1 *h, const char *p, size_t n, bool *more)
 {

@@ -27,6 +27,21 @@ rp_addr_parse(struct rp_addr *a, struct rp_str text)
     return 0;
 }
 
+/* inet_ntop() goes through printf, and this is done per request. */
+static void
+format_v4(const unsigned char *bytes, char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned v = bytes[i];
+        if (v >= 100)
+            *out++ = (char)('0' + v / 100);
+        if (v >= 10)
+            *out++ = (char)('0' + v / 10 % 10);
+        *out++ = (char)('0' + v % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void
 rp_addr_format(const struct rp_addr *a, char out[RP_ADDR_TEXT])
 {
@@ -34,7 +49,7 @@ rp_addr_format(const struct rp_addr *a, char out[RP_ADDR_TEXT])
     if (a->is_unix)
         return;
     if (a->is_v4)
-        inet_ntop(AF_INET, a->bytes + sizeof(mapped), out, RP_ADDR_TEXT);
+        format_v4(a->bytes + sizeof(mapped), out);
     else
         inet_ntop(AF_INET6, a->bytes, out, RP_ADDR_TEXT);
 }

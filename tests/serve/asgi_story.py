@@ -1,6 +1,7 @@
 """The application of test_asgi.py: a function for each path."""
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import tempfile
@@ -60,7 +61,7 @@ async def app(scope, receive, send):
         await receive()
         await send({"type": "lifespan.startup.complete"})
         message = await receive()
-        print("shut down", message, flush=True)
+        os.write(1, f"shut down {message}\n".encode())
         await send({"type": "lifespan.shutdown.complete"})
         return
     await routes.get(scope["path"], scope_)(scope, receive, send)
@@ -154,8 +155,13 @@ async def slow_upload(scope, receive, send):
     events.append("slow_upload")
     while "go" not in events:
         await asyncio.sleep(0.005)
-    data, sizes, _ = await read(receive)
-    await text(send, repr([len(data), max(sizes)]))
+    sizes = []
+    more = True
+    while more:
+        message = await receive()
+        sizes.append(len(message["body"]))
+        more = message["more_body"]
+    await text(send, repr([sum(sizes), max(sizes)]))
 
 
 @route
@@ -179,7 +185,7 @@ async def disconnect_after_answer(scope, receive, send):
 @route
 async def disconnect_before(scope, receive, send):
     events.append("waits")
-    data, _, last = await read(receive)
+    await read(receive)
     last = await receive()
     events.append(["before", last, await receive()])
     try:
@@ -197,7 +203,7 @@ async def disconnect_before(scope, receive, send):
 async def wrapped_disconnect(scope, receive, send):
     """As Starlette does: OSError becomes an exception of its own."""
 
-    class Gone(Exception):
+    class GoneError(Exception):
         pass
 
     events.append("wrapped")
@@ -208,7 +214,7 @@ async def wrapped_disconnect(scope, receive, send):
             await asyncio.sleep(0.001)
     except OSError:
         events.append("gone")
-        raise Gone from None
+        raise GoneError from None
 
 
 @route
@@ -248,10 +254,8 @@ async def timeouts(scope, receive, send):
 async def cancelled_receive_loses_nothing(scope, receive, send):
     waits = asyncio.create_task(receive())
     waits.cancel()
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await waits
-    except asyncio.CancelledError:
-        pass
     data, _, _ = await read(receive)
     await text(send, data)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Answer, Client, Server, Servers, head_of, wait_for
+from serving import Answer, Server, Servers, head_of, wait_for
 
 STORY = (Path(__file__).parent / "asgi_story.py").read_text()
 VALIDATOR = (
@@ -309,6 +309,28 @@ def test_b5_a_path_that_is_no_utf8_is_400(server: Server) -> None:
         assert client.get("/task").status == 200
 
 
+def test_b6_forwarded_by_a_trusted_proxy(serve: Servers) -> None:
+    server = serve(
+        STORY,
+        *("--forwarded-allow-ips", "127.0.0.1"),
+        *("--forwarded", "for,proto,host,prefix"),
+    )
+    told = {
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/shop",
+    }
+    for _ in range(3):
+        scope = scope_of(server.get("/x", **told))
+        assert scope["client"] == ("192.0.2.7", 0)
+        assert scope["scheme"] == "https"
+        assert scope["root_path"] == "/shop"
+        assert (scope["path"], scope["raw_path"]) == ("/shop/x", b"/shop/x")
+        scope = scope_of(server.get("/x"))
+        assert scope["client"][0] == "127.0.0.1"
+        assert (scope["scheme"], scope["path"]) == ("http", "/x")
+
+
 def test_b1_unix_socket(serve: Servers, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     server = serve(STORY, binds=(f"unix:{path}",))
@@ -346,9 +368,7 @@ def test_c1_content(server: Server) -> None:
 def test_c2_chunks_are_not_seen(server: Server) -> None:
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
     with server.connect() as client:
-        client.send(
-            head + b"\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nx: y\r\n\r\n"
-        )
+        client.send(head + b"\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nx: y\r\n\r\n")
         assert client.answer().body == b"abcde"
         client.send_in_bytes(head + b"\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
         assert client.answer().body == b"abcde"

@@ -126,6 +126,8 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
         value = entry["value"]
         if text is None and isinstance(value, bool):
             text = "off" if value else "on"
+        elif text is None and isinstance(value, list) and value:
+            text = value[0]
         elif text is None:
             text = str(value) if value not in (None, []) else "x"
         after = config(rupy_bin, **{variable: text})["options"][name]

@@ -55,6 +55,9 @@ bool rp_h1_content_is_done(const struct rp_exchange *x);
 /* Content comes: read it for a handler that wants it whole (CONTENT), for one
  * that takes it in pieces (BUSY), or for nobody (SKIP).  Return how much of p
  * was used; *more: call again with the rest, the state may be another now. */
+/* Before a handler that takes pieces starts: what is there already.  Return how
+ * much was used, or an enum rp_http_err. */
+ssize_t rp_h1_feed_ahead(struct rp_h1 *h, const char *p, size_t n);
 size_t rp_h1_feed_content(struct rp_h1 *h, const char *p, size_t n, bool *more);
 size_t rp_h1_feed_pieces(struct rp_h1 *h, const char *p, size_t n, bool *more);
 size_t rp_h1_feed_skip(struct rp_h1 *h, const char *p, size_t n, bool *more);

@@ -76,8 +76,7 @@ PyTypeObject *rp_request_type_new(PyObject *module);
  * more.  Slices are to be read anew after Python code ran. */
 const struct rp_request *rp_request_object_head(const struct request_object *r);
 /* rp_exchange_client(), _scheme() and _prefix(), then as well. */
-const struct rp_peer *
-rp_request_object_client(const struct request_object *r);
+const struct rp_peer *rp_request_object_client(const struct request_object *r);
 struct rp_str rp_request_object_scheme(const struct request_object *r);
 struct rp_str rp_request_object_prefix(const struct request_object *r);
 

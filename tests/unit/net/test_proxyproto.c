@@ -18,11 +18,9 @@
 #define N216 N54 N54 N54 N54
 #define N54 TEN TEN TEN TEN TEN "xxxx"
 
-enum {
-    V1 = RP_PROXYPROTO_V1,
-    V2 = RP_PROXYPROTO_V2,
-    AUTO = RP_PROXYPROTO_AUTO
-};
+#define V1 RP_PROXYPROTO_V1
+#define V2 RP_PROXYPROTO_V2
+#define AUTO RP_PROXYPROTO_AUTO
 
 static const struct {
     enum rp_proxyproto_mode mode;

@@ -1,0 +1,288 @@
+/* asgi_call.c -- one call of an ASGI application: calls it, waits for it, and
+ * answers for it when it does not. */
+#include "rupy/base/log.h"
+#include "rupy/py/asgi_impl.h"
+#include "rupy/py/traceback.h"
+
+/* ---- One call of the application ---- */
+
+static struct rp_asgi_call *
+call_new(struct rp_asgi_object *a, struct rp_exchange *x)
+{
+    struct rp_asgi_call *call = rp_asgi_take(&a->calls, a->st->asgi_call_type);
+
+    if (!call)
+        return NULL;
+    memset((char *)call + sizeof(PyObject), 0,
+           sizeof(*call) - sizeof(PyObject));
+    call->asgi = (struct rp_asgi_object *)Py_NewRef((PyObject *)a);
+    call->x = x;
+    call->length = call->left = -1;
+    rp_list_init(&call->waiting);
+    PyObject_GC_Track(call);
+    return call;
+}
+
+static int
+call_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((struct rp_asgi_call *)self)->asgi);
+    return 0;
+}
+
+static void
+call_dealloc(PyObject *self)
+{
+    struct rp_asgi_call *call = (struct rp_asgi_call *)self;
+    struct rp_asgi_object *a = call->asgi;
+
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(call->method);
+    Py_CLEAR(call->path);
+    rp_asgi_give(&a->calls, self);
+    Py_DECREF(a);
+}
+
+static PyType_Slot call_slots[] = {
+    {Py_tp_dealloc, call_dealloc},
+    {Py_tp_traverse, call_traverse},
+    {0, NULL},
+};
+
+PyType_Spec rp_asgi_call_spec = {
+    .name = "rupy._core.Call",
+    .basicsize = sizeof(struct rp_asgi_call),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = call_slots,
+};
+
+/* ---- The end of a call ---- */
+
+/* "GET /path: what": one line, whatever is in the path. */
+static void
+complain(struct rp_asgi_call *call, const char *what, PyObject *exc)
+{
+    const char *method = call->method ? PyUnicode_AsUTF8(call->method) : NULL;
+    const char *path = call->path ? PyUnicode_AsUTF8(call->path) : NULL;
+    PyObject *text = exc ? rp_py_format_traceback(exc) : NULL;
+
+    PyErr_Clear();
+    rp_error("%s %s: %s%s", method ? method : "?", path ? path : "?", what,
+             exc ? Py_TYPE(exc)->tp_name : "");
+    if (text && PyUnicode_AsUTF8(text))
+        rp_log_text(PyUnicode_AsUTF8(text));
+    Py_XDECREF(text);
+    PyErr_Clear();
+}
+
+/* The application gave up because its client had gone: an OSError of send(),
+ * or what it made of it. */
+static bool
+is_disconnect(const struct rp_asgi_call *call, PyObject *exc)
+{
+    PyObject *e = Py_NewRef(exc), *next;
+    bool yes = false;
+
+    if (!call->gone && !call->told) {
+        Py_DECREF(e);
+        return false;
+    }
+    for (int depth = 0; e && !yes && depth < 16; depth++) {
+        yes = PyErr_GivenExceptionMatches(e, PyExc_OSError);
+        next = PyException_GetContext(e);
+        Py_SETREF(e, next);
+    }
+    Py_XDECREF(e);
+    return yes;
+}
+
+/* The application raised; takes the exception that is set. */
+static void
+on_exception(struct rp_asgi_call *call, PyObject *exc)
+{
+    struct rp_aio_state *aio = &call->asgi->st->aio;
+
+    if (PyErr_GivenExceptionMatches(exc, aio->cancelled_error)) {
+        if (call->x)
+            complain(call, "the application was cancelled", NULL);
+    } else if (!is_disconnect(call, exc)) {
+        complain(call, "unhandled exception in the ASGI application: ", exc);
+    }
+}
+
+/* Whatever is missing of the answer. */
+static void
+end_exchange(struct rp_asgi_call *call, bool failed)
+{
+    struct rp_exchange *x = call->x;
+
+    if (!x)
+        return;
+    if (!failed && !call->told)
+        complain(call,
+                 call->stage == RP_ASGI_START
+                     ? "the ASGI application returned without starting a "
+                       "response"
+                     : "the ASGI application returned before the response "
+                       "was complete",
+                 NULL);
+    rp_asgi_end(call);
+    if (call->cut && !rp_exchange_has_head(x))
+        rp_exchange_answer_status(x, 400);
+    else
+        rp_exchange_abort(x);
+}
+
+/* Takes the exception that is set, when result is NULL; new reference to it
+ * when it must leave the loop. */
+static PyObject *
+finish(struct rp_asgi_call *call, PyObject *result)
+{
+    PyObject *exc = result ? NULL : rp_py_take_exception();
+
+    call->task = NULL;
+    if (exc)
+        on_exception(call, exc);
+    end_exchange(call, exc != NULL);
+    rp_asgi_scope_over(call->asgi);
+    Py_DECREF(call);
+    if (exc && !PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) &&
+        !PyErr_GivenExceptionMatches(exc, PyExc_SystemExit))
+        Py_CLEAR(exc);
+    return exc;
+}
+
+static void
+on_done(void *arg, PyObject *result)
+{
+    PyObject *exc = finish(arg, result);
+
+    Py_XDECREF(exc); /* the loop has it already */
+}
+
+/* ---- Requests ---- */
+
+/* New reference: what the application returned. */
+static PyObject *
+call_app(struct rp_asgi_object *a, struct rp_asgi_call *call, PyObject *scope)
+{
+    PyObject *args[4] = {NULL, scope, NULL, NULL}, *result = NULL;
+
+    args[2] = rp_asgi_port_new(call, false);
+    args[3] = args[2] ? rp_asgi_port_new(call, true) : NULL;
+    if (args[3])
+        result = PyObject_Vectorcall(a->app, args + 1,
+                                     3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_XDECREF(args[2]);
+    Py_XDECREF(args[3]);
+    if (result && !rp_drive_is_awaitable(result)) {
+        PyErr_Format(PyExc_TypeError,
+                     "the ASGI application returned %s, which cannot be "
+                     "awaited",
+                     Py_TYPE(result)->tp_name);
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
+static void
+drive(struct rp_asgi_object *a, struct rp_asgi_call *call, PyObject *coro)
+{
+    PyObject *result = NULL, *exc;
+
+    switch (
+        rp_drive_start(a->loop, coro, on_done, call, &result, &call->task)) {
+    case RP_DRIVE_DONE:
+        finish(call, result);
+        Py_DECREF(result);
+        return;
+    case RP_DRIVE_ERROR:
+        exc = finish(call, NULL);
+        if (exc) {
+            rp_py_set_exception(exc);
+            rp_loop_take_exception(a->loop);
+        }
+        return;
+    case RP_DRIVE_WAITS:
+        return;
+    }
+}
+
+static void
+asgi_start(void *self, struct rp_exchange *x)
+{
+    struct rp_asgi_object *a = self;
+    struct rp_asgi_call *call = call_new(a, x);
+    PyObject *scope, *coro, *exc;
+
+    if (!call) {
+        PyErr_WriteUnraisable((PyObject *)a);
+        rp_exchange_abort(x);
+        return;
+    }
+    scope = rp_asgi_scope_http(call);
+    if (!scope && !PyErr_Occurred()) {
+        /* The scope's path is text, and this one is none. */
+        rp_asgi_end(call);
+        Py_DECREF(call);
+        rp_exchange_answer_status(x, 400);
+        return;
+    }
+    rp_exchange_set_data(x, call);
+    coro = scope ? call_app(a, call, scope) : NULL;
+    Py_XDECREF(scope);
+    if (coro) {
+        drive(a, call, coro);
+        return;
+    }
+    exc = finish(call, NULL);
+    if (exc) {
+        rp_py_set_exception(exc);
+        rp_loop_take_exception(a->loop);
+    }
+}
+
+/* The application goes on: it is told when it asks. */
+static void
+asgi_stop(void *self, struct rp_exchange *x)
+{
+    struct rp_asgi_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (!call)
+        return;
+    call->gone = true;
+    rp_asgi_end(call);
+}
+
+static void
+asgi_eof(void *self, struct rp_exchange *x)
+{
+    struct rp_asgi_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (!call)
+        return;
+    call->eof = true;
+    rp_asgi_wake(call);
+}
+
+static void
+asgi_wake(void *self, struct rp_exchange *x)
+{
+    struct rp_asgi_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (call)
+        rp_asgi_wake(call);
+}
+
+const struct rp_handler_ops rp_asgi_ops = {
+    .start = asgi_start,
+    .stop = asgi_stop,
+    .eof = asgi_eof,
+    .content = asgi_wake,
+    .drained = asgi_wake,
+};
