@@ -342,7 +342,7 @@ find_message(struct rp_asgi_call *call, PyObject *message)
 enum rp_asgi_step
 rp_asgi_send(struct rp_asgi_call *call, PyObject *message, bool *sent)
 {
-    const struct message *m;
+    const struct message *m = NULL;
     enum rp_asgi_step step;
     bool full = false;
 
