@@ -38,30 +38,6 @@ class LoopBase:
     def _count_driven(self) -> int:
         """How many handlers wait."""
 
-class SocketIO:
-    """What a socket transport does for every message."""
-
-    protocol: asyncio.Protocol | None
-    """Whose data_received() is called; None: the transport receives."""
-    open: bool
-    """write() may send; False: the transport decides."""
-
-    def __init__(
-        self,
-        transport: Any,
-        fileno: Callable[[], int],
-        buffer: Sized,
-        /,
-    ) -> None: ...
-    def receive(self) -> None:
-        """Receive once, and hand it to the protocol."""
-
-    def write(self, data: bytes) -> None:
-        """Send it, or give the transport what the socket does not take."""
-
-    def let_go(self) -> None:
-        """The connection is lost."""
-
 class Task(asyncio.Task[_T]):
     """What asyncio.current_task() gives in a handler."""
 
