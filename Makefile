@@ -309,12 +309,20 @@ run:
 	+@$(MAKE) --no-print-directory all
 	@exec $(PROGRAM) rupy.examples.hello:app
 
-bench: all
+# The yardstick.
+$(BUILD)/bench/bare: tests/bench/bare.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE= $(WARN) -O2 $(LTO) -DNDEBUG $(HARDEN) -o $@ \
+		$< $(LIB_ev.h) $(LIB_http_parser.h)
+
+BENCH := run loop
+bench: all $(BUILD)/bench/bare
 	@$(ENV) scripts/bootstrap bench
-	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
-		tests/bench/run
-	@BUILD='$(abspath $(BUILD))' PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
-		tests/bench/loop
+	@for b in $(BENCH); do \
+		BUILD='$(abspath $(BUILD))' PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+			tests/bench/$$b || exit 1; \
+	done
 
 # ---- lint ----
 
