@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -45,11 +47,41 @@ def wait_for(
         time.sleep(0.01)
 
 
+# Ports that are ours until this process ends.
+_taken: list[socket.socket] = []
+
+
+def _is_free(port: int) -> bool:
+    for family, host in (
+        (socket.AF_INET, "0.0.0.0"),
+        (socket.AF_INET6, "::1"),
+    ):
+        with contextlib.suppress(OSError), socket.socket(family) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+    return True
+
+
 def free_port() -> int:
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, and no other test is given meanwhile.
+
+    Not one that the kernel gives to clients: those come and go."""
+    while True:
+        port = random.randrange(10000, 32000)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            # Abstract names are for the whole machine, and go with us.
+            mark.bind(f"\0rupy-test-port-{port}")
+        except OSError:
+            mark.close()
+            continue
+        _taken.append(mark)
+        if _is_free(port):
+            return port
 
 
 # ---- clients ----
