@@ -10,7 +10,6 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    Sized,
 )
 from typing import Any, Generic, TypeVar, overload
 

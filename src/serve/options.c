@@ -232,9 +232,12 @@ enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
 _Static_assert((int)N_OPTIONS <= (int)RP_MAX_OPTIONS, "sources[] is too short");
 
 static const char *const group_names[RP_N_GROUPS] = {
-    [RP_GROUP_APPLICATION] = "application", [RP_GROUP_SOCKETS] = "sockets",
-    [RP_GROUP_PROCESSES] = "processes",     [RP_GROUP_HTTP] = "http",
-    [RP_GROUP_PROXY] = "proxy",             [RP_GROUP_LOGGING] = "logging",
+    [RP_GROUP_APPLICATION] = "application",
+    [RP_GROUP_SOCKETS] = "sockets",
+    [RP_GROUP_PROCESSES] = "processes",
+    [RP_GROUP_HTTP] = "http",
+    [RP_GROUP_PROXY] = "proxy",
+    [RP_GROUP_LOGGING] = "logging",
     [RP_GROUP_MODES] = "modes",
 };
 

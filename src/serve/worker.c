@@ -216,8 +216,7 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
         .deadlines = s->config->deadlines,
         .max_connections = (unsigned)s->config->limit_connections,
         .nodelay = true,
-        .proxy_protocol =
-            (enum rp_proxyproto_mode)s->config->proxy_protocol,
+        .proxy_protocol = (enum rp_proxyproto_mode)s->config->proxy_protocol,
     };
 
     s->ev = ev;

@@ -24,7 +24,7 @@ struct rp_h1 {
     struct rp_service *v;
     struct rp_sink *sink;
     const struct rp_peer *peer;
-    struct rp_exchange *x; /* CONTENT, BUSY */
+    struct rp_exchange *x;   /* CONTENT, BUSY */
     struct rp_session *next; /* UPGRADED; owned */
     struct rp_parser parser;
     struct rp_content body; /* of the request in work */

@@ -38,7 +38,7 @@ struct rp_exchange {
     struct rp_arena arena;
 
     double began;
-    int status; /* 0: no head was sent */
+    int status;           /* 0: no head was sent */
     struct rp_str reason; /* empty: the usual one */
     enum rp_framing framing;
     int64_t left;  /* of a promised length; -1: none promised */

@@ -4,9 +4,9 @@
 
 #include "rupy/app/exchange.h"
 #include "rupy/app/session.h"
+#include "rupy/app/wsock.h"
 #include "rupy/base/counters.h"
 #include "rupy/http/forwarded.h"
-#include "rupy/app/wsock.h"
 #include "rupy/http/response.h"
 
 /* Who the client is, as text, filled by the network when it accepts. */
@@ -26,8 +26,8 @@ struct rp_service {
     struct rp_forwarded_rules forwarded; /* its nets are the service's */
     const char *const *hosts;            /* lent; see hosts.h */
     size_t nhosts;                       /* 0: any */
-    uint32_t keep_alive_requests; /* 0: no end */
-    bool keep_alive;              /* false: close after each answer */
+    uint32_t keep_alive_requests;        /* 0: no end */
+    bool keep_alive;                     /* false: close after each answer */
     bool retiring; /* the next answer of each connection says close */
     struct rp_router *router; /* NULL: everything goes to `root` */
     struct rp_handler root;   /* without a router */

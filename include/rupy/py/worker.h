@@ -46,10 +46,10 @@ struct rp_py_worker_config {
     double graceful_timeout; /* seconds */
     bool debug;              /* tracebacks in answers */
     bool cancel_on_disconnect;
-    unsigned workers;        /* of the service, this one included */
-    unsigned threads;        /* for handlers that are not async; 0: inline */
-    double queue_timeout;    /* seconds they may wait for one; 0: no limit */
-    uint64_t *tick;          /* heartbeat, NULL: none */
+    unsigned workers;     /* of the service, this one included */
+    unsigned threads;     /* for handlers that are not async; 0: inline */
+    double queue_timeout; /* seconds they may wait for one; 0: no limit */
+    uint64_t *tick;       /* heartbeat, NULL: none */
 };
 
 /* Load the application (or take `app`, borrowed, when it is not NULL), serve
