@@ -382,6 +382,7 @@ install: all
 	$(Q)install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 $(PKGDIR)
 	$(Q)install $(PROGRAM) $(BINDIR)/rupy-serve
 	$(Q)$(if $(wildcard man/*.1),install -m 644 man/*.1 $(MANDIR)/man1)
+	$(Q)$(if $(wildcard man/*.5),install -m 644 man/*.5 $(MANDIR)/man5)
 	$(Q)$(if $(wildcard man/*.7),install -m 644 man/*.7 $(MANDIR)/man7)
 	$(Q)for f in $(PY_SRCS); do \
 		install -D -m 644 "$$f" "$(PKGDIR)/$$f" || exit 1; done
@@ -391,6 +392,7 @@ uninstall:
 	$(Q)rm -f $(BINDIR)/rupy-serve
 	$(Q)cd $(MANDIR) 2>/dev/null && rm -f \
 		$(foreach m,$(notdir $(wildcard man/*.1)),man1/$(m)) \
+		$(foreach m,$(notdir $(wildcard man/*.5)),man5/$(m)) \
 		$(foreach m,$(notdir $(wildcard man/*.7)),man7/$(m)) || :
 	$(Q)rm -rf $(PKGDIR)
 dist:

@@ -498,6 +498,38 @@ class Servers:
                 server.kill()
 
 
+# ---- a program that ends by itself ----
+
+
+def run_program(
+    program: Path,
+    *args: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in clean_env().items() if k != "VIRTUAL_ENV"}
+    return subprocess.run(
+        [str(program), *args],
+        cwd=cwd,
+        env={**clean, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def print_config(
+    program: Path, *args: str, cwd: Path | None = None, **env: str
+) -> Any:
+    """What --print-config json says."""
+    done = run_program(
+        program, "--print-config", "json", *args, cwd=cwd, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 # ---- load ----
 
 

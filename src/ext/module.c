@@ -111,7 +111,7 @@ core_serve(PyObject *module, PyObject *args)
     while (PyDict_Next(options, &at, &key, &value))
         if (set_option(&c, key, value) < 0)
             goto out;
-    if (rp_config_finish(&c) < 0) {
+    if ((c.config && rp_config_from_file(&c) < 0) || rp_config_finish(&c) < 0) {
         PyErr_SetString(PyExc_ValueError, c.error);
         goto out;
     }

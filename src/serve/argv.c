@@ -67,7 +67,7 @@ act_help(struct rp_config *c, struct words *w, const struct rp_str *value)
         if (group < 0)
             return rp_config_fail(c,
                                   "--help: '%.*s' is none of: application "
-                                  "sockets processes http logging modes",
+                                  "sockets processes http proxy logging modes",
                                   RP_STR_ARG(*value));
     } else if (word != NULL) {
         group = rp_option_group_find(as_str(word));
@@ -326,10 +326,8 @@ from_variable(struct rp_config *c, struct rp_str name, const char *value)
                           RP_STR_ARG(name), env);
 }
 
-/* The value of name in an environment that need not be ours; NULL when it is
- * not there or empty. */
-static const char *
-lookup(char *const *environ_, const char *name)
+const char *
+rp_env_find(char *const *environ_, const char *name)
 {
     size_t n = strlen(name);
 
@@ -344,11 +342,12 @@ int
 rp_config_from_env(struct rp_config *c, char *const *environ_)
 {
     static const struct rp_str prefix = {"RUPY_SERVE_", 11};
-    const char *cmd_args = lookup(environ_, "RUPY_SERVE_CMD_ARGS");
+    const char *cmd_args = rp_env_find(environ_, "RUPY_SERVE_CMD_ARGS");
 
     for (unsigned i = 0; i < rp_option_count(); i++) {
         const struct rp_option *o = rp_option_at(i);
-        const char *value = o->env != NULL ? lookup(environ_, o->env) : NULL;
+        const char *value =
+            o->env != NULL ? rp_env_find(environ_, o->env) : NULL;
         if (value != NULL &&
             rp_config_set_option(c, o, as_str(value), RP_SOURCE_COMMON_ENV,
                                  o->env) < 0)
@@ -371,17 +370,36 @@ rp_config_from_env(struct rp_config *c, char *const *environ_)
     return cmd_args != NULL ? from_cmd_args(c, cmd_args) : 0;
 }
 
+static bool
+is_only_asking(const struct rp_config *c)
+{
+    return c->action == RP_ACTION_HELP || c->action == RP_ACTION_VERSION;
+}
+
 int
-rp_config_from_argv(struct rp_config *c, int argc, char *const *argv,
-                    char *const *environ_)
+rp_config_read(struct rp_config *c, int argc, char *const *argv,
+               char *const *environ_)
 {
     struct words w = {argv, argc, 1, RP_SOURCE_COMMAND_LINE};
 
     if (from_words(c, &w) < 0)
         return -1;
-    if (c->action == RP_ACTION_HELP || c->action == RP_ACTION_VERSION)
+    if (is_only_asking(c))
         return 0;
-    if (rp_config_from_env(c, environ_) < 0 || rp_config_finish(c) < 0)
+    return rp_config_from_env(c, environ_) < 0 || rp_config_from_file(c) < 0
+               ? -1
+               : 0;
+}
+
+int
+rp_config_from_argv(struct rp_config *c, int argc, char *const *argv,
+                    char *const *environ_)
+{
+    if (rp_config_read(c, argc, argv, environ_) < 0)
+        return -1;
+    if (is_only_asking(c))
+        return 0;
+    if (rp_config_finish(c) < 0)
         return -1;
     if (c->app == NULL && c->action != RP_ACTION_PRINT_TOML &&
         c->action != RP_ACTION_PRINT_JSON)

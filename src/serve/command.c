@@ -6,6 +6,7 @@
 #include "rupy/http/parser.h"
 #include "rupy/py/interp.h"
 #include "rupy/route/regex.h"
+#include "rupy/serve/renew.h"
 #include "rupy/serve/serve.h"
 
 void
@@ -82,14 +83,21 @@ int
 rp_command_main(int argc, char *const *argv, char *const *environ_,
                 const struct rp_door *door)
 {
+    struct rp_origin origin;
     struct rp_config c;
     int status = RP_EXIT_USAGE;
 
+    if (rp_origin_init(&origin, argc, argv, environ_) < 0) {
+        perror("rupy-serve");
+        return RP_EXIT_INTERNAL;
+    }
     rp_config_init(&c);
+    c.origin = &origin;
     if (rp_config_from_argv(&c, argc, argv, environ_) < 0)
         fprintf(stderr, "rupy-serve: %s\n", c.error);
     else
         status = run(&c, door);
     rp_config_fini(&c);
+    rp_origin_fini(&origin);
     return status;
 }

@@ -144,21 +144,51 @@ set_pair(struct rp_config *c, const char *pair, int overwrite)
     if (key.p == NULL)
         return rp_config_fail(c, "out of memory");
     ((char *)(uintptr_t)key.p)[n] = '\0';
-    if (setenv(key.p, pair + n + 1, overwrite) < 0)
+    if (!overwrite && getenv(key.p) != NULL)
+        return 0;
+    if (setenv(key.p, pair + n + 1, 1) < 0)
         return rp_config_fail(c, "--env: %s: %s", key.p, strerror(errno));
-    return 0;
+    return rp_strs_add(&c->env_done, &c->arena, (struct rp_str){pair, n}) < 0
+               ? rp_config_fail(c, "out of memory")
+               : 0;
+}
+
+/* What was there before --env and --env-file. */
+static void
+undo(const struct rp_strs *names, char *const *first)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        size_t n = strlen(names->v[i]);
+        char *const *e = first;
+        while (*e != NULL &&
+               (strncmp(*e, names->v[i], n) != 0 || (*e)[n] != '='))
+            e++;
+        if (*e == NULL)
+            unsetenv(names->v[i]);
+        else
+            setenv(names->v[i], *e + n + 1, 1);
+    }
 }
 
 int
 rp_config_enter(struct rp_config *c)
 {
-    struct rp_strs pairs = {0};
-
     if (c->chdir != NULL && chdir(c->chdir) < 0)
         return rp_config_fail(c, "--chdir: %s: %s", c->chdir, strerror(errno));
+    return rp_config_set_env(c, NULL, NULL);
+}
+
+int
+rp_config_set_env(struct rp_config *c, const struct rp_config *before,
+                  char *const *first)
+{
+    struct rp_strs pairs = {0};
+
     for (size_t i = 0; i < c->env_files.n; i++)
         if (read_file(c, c->env_files.v[i], &pairs) < 0)
             return -1;
+    if (before != NULL)
+        undo(&before->env_done, first);
     for (size_t i = 0; i < c->env.n; i++)
         if (set_pair(c, c->env.v[i], 1) < 0)
             return -1;

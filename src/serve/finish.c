@@ -110,6 +110,7 @@ resolve_forwarded(struct rp_config *c)
 {
     const char *why;
 
+    c->forwarded_what = 0;
     for (size_t i = 0; i < c->forwarded.n; i++)
         if (rp_forwarded_add(&c->forwarded_what, as_str(c->forwarded.v[i]),
                              &why) < 0)

@@ -12,6 +12,9 @@ rp_config_source(const struct rp_config *c, const struct rp_option *o,
     case RP_SOURCE_DEFAULT:
         snprintf(out, n, "default");
         return;
+    case RP_SOURCE_FILE:
+        snprintf(out, n, "%s:%u", c->file, c->lines[rp_option_index(o)]);
+        return;
     case RP_SOURCE_COMMON_ENV:
         snprintf(out, n, "env %s", o->env);
         return;
@@ -158,7 +161,7 @@ print_addresses(FILE *out, const struct rp_config *c)
 static void
 print_toml(const struct rp_config *c, FILE *out)
 {
-    char source[96];
+    char source[512];
     enum rp_option_group group = RP_N_GROUPS;
 
     for (unsigned i = 0; i < rp_option_count(); i++) {
@@ -187,7 +190,7 @@ print_toml(const struct rp_config *c, FILE *out)
 static void
 print_json(const struct rp_config *c, FILE *out)
 {
-    char source[96];
+    char source[512];
 
     fputs("{\n  \"options\": {\n", out);
     for (unsigned i = 0, n = 0; i < rp_option_count(); i++) {

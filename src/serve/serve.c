@@ -13,10 +13,12 @@
 
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
+#include "rupy/serve/renew.h"
 #include "rupy/serve/worker.h"
 
 struct service {
-    struct rp_config *config;
+    const struct rp_config *config; /* what new workers get */
+    struct rp_config *renewed;      /* the same, when it is ours; NULL */
     const struct rp_door *door;
     struct rp_listeners listeners;
     int pid_fd;
@@ -185,6 +187,72 @@ on_stop(void *arg)
     stop_listening(arg);
 }
 
+static void
+fill_master(struct rp_master_config *m, const struct rp_config *c)
+{
+    m->workers = (uint32_t)c->workers;
+    m->max_workers = (uint32_t)c->max_workers;
+    m->timeout = c->timeout;
+    m->startup_timeout = c->startup_timeout;
+    m->graceful_timeout = c->graceful_timeout;
+    m->boot_failures = (uint32_t)c->boot_failures;
+    m->backoff_min = c->respawn_backoff;
+}
+
+/* Workers that run keep the files that they have; these are for the next. */
+static int
+open_access(struct service *s, const struct rp_config *c)
+{
+    int fd = -1;
+
+    if (c->access_log && (fd = rp_access_open(c)) < 0) {
+        rp_log_errno(RP_LOG_CRITICAL, "cannot write the access log %s",
+                     c->access_log);
+        return -1;
+    }
+    if (s->listeners.access_fd > STDOUT_FILENO)
+        close(s->listeners.access_fd);
+    s->listeners.access_fd = fd;
+    return 0;
+}
+
+static int
+on_reload(void *arg, struct rp_master_config *m)
+{
+    struct service *s = arg;
+    const struct rp_config *now = s->config;
+    struct rp_config *next;
+
+    if (!now->origin)
+        return 0;
+    next = rp_config_renew(now);
+    if (!next)
+        return -1;
+    if (rp_config_set_env(next, now, now->origin->environ_) < 0 ||
+        (rp_interp_is_running() && rp_interp_sync_environ() < 0)) {
+        rp_error("reload given up: %s", next->error);
+        rp_config_free(next);
+        return -1;
+    }
+    if (open_access(s, next) < 0) {
+        rp_config_free(next);
+        return -1;
+    }
+    rp_log_set_level((enum rp_log_level)next->log_level);
+    fill_master(m, next);
+    rp_config_free(s->renewed);
+    s->config = s->renewed = next;
+    return 0;
+}
+
+static void
+reopen_logs(void *arg)
+{
+    struct service *s = arg;
+
+    open_access(s, s->config);
+}
+
 static int
 run_master(struct service *s)
 {
@@ -193,19 +261,14 @@ run_master(struct service *s)
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,
+        .on_reload = on_reload,
         .on_stop = on_stop,
+        .reopen_logs = reopen_logs,
     };
-    const struct rp_config *c = s->config;
     struct rp_master_config m;
 
     rp_master_config_init(&m);
-    m.workers = (uint32_t)c->workers;
-    m.max_workers = (uint32_t)c->max_workers;
-    m.timeout = c->timeout;
-    m.startup_timeout = c->startup_timeout;
-    m.graceful_timeout = c->graceful_timeout;
-    m.boot_failures = (uint32_t)c->boot_failures;
-    m.backoff_min = c->respawn_backoff;
+    fill_master(&m, s->config);
     rp_log_set_name("master");
     set_title(s, "master");
     return rp_master_run(&m, &ops, s);
@@ -242,18 +305,13 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     int status = RP_EXIT_BIND;
 
     rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
-    if (config->access_log &&
-        (s.listeners.access_fd = rp_access_open(config)) < 0) {
-        rp_log_errno(RP_LOG_CRITICAL, "cannot write the access log %s",
-                     config->access_log);
-        return RP_EXIT_USAGE;
-    }
-    if (write_pid(&s) < 0)
+    if (open_access(&s, config) < 0 || write_pid(&s) < 0)
         return RP_EXIT_USAGE;
     if (open_listeners(&s) == 0)
         status = door->alone && config->workers == 1 ? run_alone(&s)
                                                      : run_master(&s);
     close_listeners(&s);
     remove_pid(&s);
+    rp_config_free(s.renewed);
     return status;
 }

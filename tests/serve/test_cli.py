@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import socket
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
+from serving import print_config as config
+from serving import run_program as run
 
 MANUAL = Path(__file__).parents[2] / "man" / "rupy-serve.1"
-OURS = re.compile(r"RUPY_SERVE_|(PORT|WEB_CONCURRENCY|VIRTUAL_ENV)$")
-
-
-def run(
-    program: Path,
-    *args: str,
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not OURS.match(k)}
-    return subprocess.run(
-        [str(program), *args],
-        cwd=cwd,
-        env={**clean, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def config(program: Path, *args: str, **env: str) -> Any:
-    done = run(program, "--print-config", "json", *args, env=env)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def help_names(program: Path) -> set[str]:
@@ -122,6 +96,7 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
             "port": "1",
             "fd": "3",
             "max-workers": "9",
+            "config": "/dev/null",
         }.get(name)
         value = entry["value"]
         if text is None and isinstance(value, bool):

@@ -19,6 +19,7 @@
 /* From the lowest to the highest. */
 enum rp_source {
     RP_SOURCE_DEFAULT,
+    RP_SOURCE_FILE,       /* of --config, rupy-serve.toml or pyproject.toml */
     RP_SOURCE_COMMON_ENV, /* PORT, WEB_CONCURRENCY */
     RP_SOURCE_ENV,        /* RUPY_SERVE_<NAME> */
     RP_SOURCE_CMD_ARGS,   /* RUPY_SERVE_CMD_ARGS */
@@ -40,7 +41,7 @@ struct rp_strs {
     size_t n, cap;
 };
 
-enum { RP_MAX_OPTIONS = 128, RP_MAX_WORKERS = 1024 };
+enum { RP_MAX_OPTIONS = 256, RP_MAX_WORKERS = 1024 };
 
 /* Every string is in the arena. */
 struct rp_config {
@@ -91,13 +92,20 @@ struct rp_config {
     int access_log_format;  /* enum rp_access_format */
     bool debug;             /* tracebacks in answers */
 
+    const char *config;             /* as given; file below is what was read */
+    const struct rp_origin *origin; /* renew.h; lent; NULL: none */
+
     /* Made by rp_config_finish(). */
     int workers;
     unsigned forwarded_what; /* RP_FORWARDED_* */
     struct rp_bind *binds;
     size_t nbinds;
 
+    const char *file;        /* NULL: there was none */
+    struct rp_strs env_done; /* names that --env and --env-file have set */
+
     unsigned char sources[RP_MAX_OPTIONS]; /* enum rp_source by option */
+    unsigned lines[RP_MAX_OPTIONS];        /* in the file, by option */
     char error[512];                       /* one line, after a -1 */
 };
 
@@ -126,6 +134,11 @@ int rp_config_set_option(struct rp_config *c, const struct rp_option *o,
 /* PORT and WEB_CONCURRENCY, RUPY_SERVE_*, RUPY_SERVE_CMD_ARGS.  A variable
  * that is empty counts as not set.  0, or -1 with c->error. */
 int rp_config_from_env(struct rp_config *c, char *const *environ_);
+/* The options of --config; without it of rupy-serve.toml, or of
+ * [tool.rupy-serve] in pyproject.toml, where these are in the folder.  Called
+ * when all higher sources were, which may name the file.  0, or -1 with
+ * c->error. */
+int rp_config_from_file(struct rp_config *c);
 /* What was not set follows from what was: addresses, number of workers.
  * 0, or -1 with c->error. */
 int rp_config_finish(struct rp_config *c);
@@ -133,10 +146,28 @@ int rp_config_finish(struct rp_config *c);
  * environment is not looked at.  0, or -1 with c->error. */
 int rp_config_from_argv(struct rp_config *c, int argc, char *const *argv,
                         char *const *environ_);
+/* The same but for the last step, rp_config_finish() and its checks. */
+int rp_config_read(struct rp_config *c, int argc, char *const *argv,
+                   char *const *environ_);
 /* Enter --chdir and put --env and --env-file into the environment: before
- * sockets are made and Python is started.  Every relative path but that of
- * --chdir itself is looked up after this.  0, or -1 with c->error. */
+ * sockets are made and Python is started.  Every relative path but those of
+ * --chdir itself and of --config is looked up after this.  0, or -1 with
+ * c->error. */
 int rp_config_enter(struct rp_config *c);
+/* Only the environment.  With `before` and its first environment, what that
+ * has set is undone first.  0, or -1 with c->error and nothing changed. */
+int rp_config_set_env(struct rp_config *c, const struct rp_config *before,
+                      char *const *first);
+/* Let an option have the value that it has in `from`, memory and all.  0, or
+ * -1 with c->error. */
+int rp_config_copy(struct rp_config *c, const struct rp_config *from,
+                   const struct rp_option *o);
+/* Both have the same value of it. */
+bool rp_config_is_same(const struct rp_config *a, const struct rp_config *b,
+                       const struct rp_option *o);
+/* The value of name in an environment that need not be ours; NULL when it is
+ * not there or empty. */
+const char *rp_env_find(char *const *environ_, const char *name);
 
 /* "default", "env PORT", "env RUPY_SERVE_PORT", "command line", ... */
 void rp_config_source(const struct rp_config *c, const struct rp_option *o,

@@ -52,6 +52,9 @@ struct rp_option {
     const char *env;     /* variable that other servers read too; NULL */
     const char *choices; /* of an enum, separated by spaces */
     double min, max;     /* of a number; max 0: none */
+    const char *join;    /* of a list that may be a table in a file: what
+                          * stands between name and value; NULL */
+    bool fixed;          /* a reload does not change it, a restart does */
     size_t offset, size; /* of the field */
     const char *help;    /* one sentence, without the full stop */
 };

@@ -1,0 +1,315 @@
+/* configfile.c -- options from a TOML file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rupy/base/buf.h"
+#include "rupy/serve/config.h"
+#include "rupy/serve/toml.h"
+
+enum { FILE_MAX = 1 << 20, TREE_MAX = 8 << 20 };
+
+#define FOUND_FILE "rupy-serve.toml"
+#define PROJECT_FILE "pyproject.toml"
+
+static struct rp_str
+as_str(const char *text)
+{
+    return (struct rp_str){text, strlen(text)};
+}
+
+/* ---- One option ---- */
+
+/* What stands in front of errors about t, and of the value that set o. */
+struct place {
+    const struct rp_option *o;
+    char label[256];
+};
+
+static int
+wrong_type(struct rp_config *c, const struct place *at, const char *wanted,
+           const struct rp_toml *t)
+{
+    return rp_config_fail(c, "%s: %s is wanted, not %s", at->label, wanted,
+                          rp_toml_type_name(t->type));
+}
+
+static int
+set(struct rp_config *c, const struct place *at, struct rp_str value)
+{
+    return rp_config_set_option(c, at->o, value, RP_SOURCE_FILE, at->label);
+}
+
+/* A number, as the command line would have it. */
+static int
+set_number(struct rp_config *c, const struct place *at, const struct rp_toml *t)
+{
+    char text[64];
+    int n;
+
+    if (t->type == RP_TOML_FLOAT && !(t->number > -1e9 && t->number < 1e9))
+        return rp_config_fail(c, "%s: %.*s is out of range", at->label,
+                              RP_STR_ARG(t->text));
+    n = t->type == RP_TOML_INTEGER
+            ? snprintf(text, sizeof(text),
+                       at->o->type == RP_OPTION_MODE ? "%llo" : "%lld",
+                       (long long)t->integer)
+            : snprintf(text, sizeof(text), "%.6f", t->number);
+    return set(c, at, (struct rp_str){text, (size_t)n});
+}
+
+static int
+set_list(struct rp_config *c, const struct place *at, const struct rp_toml *t)
+{
+    if (t->type == RP_TOML_STRING)
+        return set(c, at, t->text);
+    if (t->type != RP_TOML_ARRAY)
+        return wrong_type(c, at,
+                          at->o->join != NULL ? "an array of strings or a table"
+                                              : "an array of strings",
+                          t);
+    if (t->n == 0)
+        return rp_config_fail(c, "%s: the array is empty; leave it out",
+                              at->label);
+    for (const struct rp_toml *m = t->first; m != NULL; m = m->next) {
+        if (m->type != RP_TOML_STRING)
+            return wrong_type(c, at, "a string", m);
+        if (set(c, at, m->text) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* [env] NAME = "value" */
+static int
+set_table(struct rp_config *c, const struct place *at, const struct rp_toml *t)
+{
+    struct rp_buf b;
+    int r = 0;
+
+    for (const struct rp_toml *m = t->first; m != NULL && r == 0; m = m->next) {
+        struct place in = {.o = at->o};
+        snprintf(in.label, sizeof(in.label), "%s:%u: %s", c->file, m->line,
+                 at->o->name);
+        if (m->type == RP_TOML_ARRAY || m->type == RP_TOML_TABLE)
+            return wrong_type(c, &in, "a string", m);
+        rp_buf_init(&b, 0);
+        if (rp_buf_add_str(&b, m->key) < 0 ||
+            rp_buf_add_str(&b, as_str(at->o->join)) < 0 ||
+            rp_buf_add_str(&b, m->text) < 0)
+            r = rp_config_fail(c, "out of memory");
+        else
+            r = set(c, &in, (struct rp_str){b.p, b.n});
+        rp_buf_fini(&b);
+    }
+    return r;
+}
+
+static int
+set_by_type(struct rp_config *c, const struct place *at,
+            const struct rp_toml *t)
+{
+    bool is_string = t->type == RP_TOML_STRING;
+    bool is_integer = t->type == RP_TOML_INTEGER;
+    const char *wanted = "";
+
+    switch (at->o->type) {
+    case RP_OPTION_FLAG:
+        if (t->type == RP_TOML_BOOLEAN)
+            return set(c, at, t->text);
+        wanted = "true or false";
+        break;
+    case RP_OPTION_LOGFILE:
+        if (is_string || t->type == RP_TOML_BOOLEAN)
+            return set(c, at, t->text);
+        wanted = "a string, true or false";
+        break;
+    case RP_OPTION_STRING:
+    case RP_OPTION_ENUM:
+        if (is_string)
+            return set(c, at, t->text);
+        wanted = "a string";
+        break;
+    case RP_OPTION_LIST:
+    case RP_OPTION_ADDRESSES:
+        if (t->type == RP_TOML_TABLE && at->o->join != NULL)
+            return set_table(c, at, t);
+        return set_list(c, at, t);
+    case RP_OPTION_INTEGER:
+        if (is_integer)
+            return set_number(c, at, t);
+        wanted = "an integer";
+        break;
+    case RP_OPTION_WORKERS:
+        if (is_integer)
+            return set_number(c, at, t);
+        if (is_string)
+            return set(c, at, t->text);
+        wanted = "an integer or \"auto\"";
+        break;
+    case RP_OPTION_DURATION:
+        if (is_integer || t->type == RP_TOML_FLOAT)
+            return set_number(c, at, t);
+        if (is_string)
+            return set(c, at, t->text);
+        wanted = "a number of seconds or a string such as \"30s\"";
+        break;
+    case RP_OPTION_SIZE:
+    case RP_OPTION_MODE:
+        if (is_integer)
+            return set_number(c, at, t);
+        if (is_string)
+            return set(c, at, t->text);
+        wanted = at->o->type == RP_OPTION_SIZE
+                     ? "an integer or a string such as \"64k\""
+                     : "a string such as \"0660\"";
+        break;
+    case RP_OPTION_ACTION:
+        return rp_config_fail(c, "%s is for the command line only", at->label);
+    }
+    return wrong_type(c, at, wanted, t);
+}
+
+static int
+unknown(struct rp_config *c, const struct rp_toml *t)
+{
+    const char *near = rp_option_suggest(t->key);
+
+    return rp_config_fail(c, "%s:%u: there is no option %.*s%s%s%s", c->file,
+                          t->line, RP_STR_ARG(t->key),
+                          near != NULL ? "; did you mean " : "",
+                          near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
+static int
+set_key(struct rp_config *c, const struct rp_toml *t, bool *seen)
+{
+    struct place at = {.o = rp_option_find(t->key)};
+    unsigned i;
+
+    if (at.o == NULL)
+        return unknown(c, t);
+    i = rp_option_index(at.o);
+    snprintf(at.label, sizeof(at.label), "%s:%u: %s", c->file, t->line,
+             at.o->name);
+    if (seen[i])
+        return rp_config_fail(c, "%s is there under another name already",
+                              at.label);
+    seen[i] = true;
+    if (strcmp(at.o->name, "config") == 0)
+        return rp_config_fail(c, "%s cannot name another file", at.label);
+    if (set_by_type(c, &at, t) < 0)
+        return -1;
+    if (c->sources[i] == RP_SOURCE_FILE)
+        c->lines[i] = t->line;
+    return 0;
+}
+
+/* ---- The file ---- */
+
+/* 0 and its bytes, 1 when it is not there, or -1 with c->error. */
+static int
+read_file(struct rp_config *c, const char *path, struct rp_buf *b)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+    ssize_t n = 0;
+    int r = 0;
+
+    if (fd < 0 && errno == ENOENT)
+        return 1;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        r = rp_config_fail(c, "%s: %s", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        r = rp_config_fail(c, "%s: it is a folder", path);
+    while (r == 0 && (r = rp_buf_reserve(b, 4096)) == 0 &&
+           (n = read(fd, b->p + b->n, 4096)) > 0)
+        b->n += (size_t)n;
+    if (r < 0 && c->error[0] == '\0')
+        rp_config_fail(c, "%s: it is longer than %d bytes", path, FILE_MAX);
+    else if (r == 0 && n < 0)
+        r = rp_config_fail(c, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+static bool
+has_text(const struct rp_buf *b, const char *text)
+{
+    return b->n > 0 && memmem(b->p, b->n, text, strlen(text)) != NULL;
+}
+
+static const struct rp_toml *
+get_table(const struct rp_toml *in, struct rp_str key)
+{
+    const struct rp_toml *t = in != NULL ? rp_toml_get(in, key) : NULL;
+
+    return t != NULL && t->type == RP_TOML_TABLE ? t : NULL;
+}
+
+static int
+apply(struct rp_config *c, struct rp_str text, bool is_project)
+{
+    bool seen[RP_MAX_OPTIONS] = {false};
+    const struct rp_toml *table;
+    struct rp_arena tree;
+    const char *why;
+    unsigned line;
+    int r = 0;
+
+    rp_arena_init(&tree, TREE_MAX);
+    table = rp_toml_read(&tree, text, &line, &why);
+    if (table == NULL && line == 0)
+        r = rp_config_fail(c, "%s: %s", c->file, why);
+    else if (table == NULL)
+        r = rp_config_fail(c, "%s:%u: %s", c->file, line, why);
+    else if (is_project)
+        table =
+            get_table(get_table(table, RP_STR("tool")), RP_STR("rupy-serve"));
+    if (r == 0 && table == NULL)
+        c->file = NULL; /* a project that says nothing to us */
+    if (r == 0 && table != NULL)
+        for (const struct rp_toml *t = table->first; t && r == 0; t = t->next)
+            r = set_key(c, t, seen);
+    rp_arena_fini(&tree);
+    return r;
+}
+
+static bool
+is_project(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : path, PROJECT_FILE) == 0;
+}
+
+int
+rp_config_from_file(struct rp_config *c)
+{
+    struct rp_buf b;
+    int r;
+
+    rp_buf_init(&b, FILE_MAX);
+    c->error[0] = '\0';
+    c->file = c->config != NULL ? c->config : FOUND_FILE;
+    r = read_file(c, c->file, &b);
+    if (r == 1 && c->config != NULL) {
+        r = rp_config_fail(c, "--config: %s: %s", c->config, strerror(ENOENT));
+    } else if (r == 1) {
+        c->file = PROJECT_FILE;
+        r = read_file(c, c->file, &b);
+        /* What others write there may be unfinished; it concerns us only
+         * when we are mentioned. */
+        if (r == 0 && !has_text(&b, "rupy-serve"))
+            r = 1;
+    }
+    if (r == 0)
+        r = apply(c, (struct rp_str){b.p, b.n}, is_project(c->file));
+    else if (r == 1)
+        c->file = NULL;
+    rp_buf_fini(&b);
+    return r < 0 ? -1 : 0;
+}
