@@ -318,6 +318,9 @@ class Worker:
     def log(self, text: str, /) -> None:
         """One event in the server's log, at level error."""
 
+def _adopt_transport(cls: type, /) -> None:
+    """Put the methods of transport.c into a class with their slots."""
+
 def _learn(step: Any, wakeup: Any, /) -> None:
     """The callbacks by which asyncio's own tasks are stepped and woken."""
 

@@ -9,29 +9,19 @@ from asyncio.
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
 import selectors
 import sys
-from asyncio import base_events, format_helpers, selector_events
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-)
+from asyncio import base_events, format_helpers
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from rupy import _core
+from rupy._transport import SocketTransport
 
 __all__ = ["EventLoop", "new_event_loop", "run"]
 
 _T = TypeVar("_T")
-
-# asyncio's transports ask recv() for 256 KiB, which malloc maps and unmaps
-# for every message: 15 to 20 us.
-_RECV_SIZE = 64 * 1024
 
 _log = logging.getLogger("asyncio")
 
@@ -75,61 +65,6 @@ class _Selector(selectors.BaseSelector):
             self._given = None
 
 
-class _Chunks(collections.deque[Any]):
-    """What a transport could not send yet, and how much that is.
-
-    From 3.12 on asyncio keeps a deque, and adds up all its lengths for every
-    write() that finds the socket full.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size = 0
-
-    def append(self, chunk: Any) -> None:
-        self.size += len(chunk)
-        super().append(chunk)
-
-    def appendleft(self, chunk: Any) -> None:
-        self.size += len(chunk)
-        super().appendleft(chunk)
-
-    def extend(self, chunks: Iterable[Any]) -> None:
-        for chunk in chunks:
-            self.append(chunk)
-
-    def popleft(self) -> Any:
-        chunk = super().popleft()
-        self.size -= len(chunk)
-        return chunk
-
-    def clear(self) -> None:
-        super().clear()
-        self.size = 0
-
-
-_Transport: Any = vars(selector_events)["_SelectorSocketTransport"]
-
-
-class _SocketTransport(_Transport):  # type: ignore[misc]
-    """asyncio's, with smaller reads and a buffer that knows its size."""
-
-    max_size = _RECV_SIZE
-    _buffer: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # 3.11 has a bytearray.
-        if type(self._buffer) is collections.deque:
-            self._buffer = _Chunks()
-
-    def get_write_buffer_size(self) -> int:
-        if type(self._buffer) is _Chunks:
-            return self._buffer.size
-        size: int = super().get_write_buffer_size()
-        return size
-
-
 class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
     """An asyncio event loop on libev.
 
@@ -156,7 +91,7 @@ class EventLoop(_core.LoopBase, asyncio.SelectorEventLoop):
         # From 3.12 on it is looked for here, before that by the callers.
         if sys.version_info >= (3, 12):
             self._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
-        return _SocketTransport(self, sock, protocol, waiter, extra, server)
+        return SocketTransport(self, sock, protocol, waiter, extra, server)
 
     def _callback_failed(
         self,

@@ -110,6 +110,8 @@ struct rp_loop {
     int skip_turns, skipped;
     uint64_t skip_ns, polled_ns;
 
+    char *read_buf; /* what transports read into; NULL until the first does */
+
     PyObject *base_ctx;
     struct rp_task *tasks[RP_AIO_TASKS_MAX];
     int ntasks;
@@ -258,6 +260,9 @@ enum rp_drive rp_native_start(struct rp_loop *loop, PyObject *coro,
 extern PyType_Spec rp_all_spec;
 /* Show driven tasks to asyncio.all_tasks(). */
 int rp_all_install(struct rp_aio_state *state);
+
+/* transport.c: _adopt_transport(cls) */
+PyObject *rp_transport_adopt(PyObject *module, PyObject *cls);
 
 /* learn.c */
 extern PyMethodDef rp_aio_functions[];

@@ -129,6 +129,8 @@ aio_drive(PyObject *module, PyObject *args)
 
 PyMethodDef rp_aio_functions[] = {
     {"_learn", aio_learn, METH_VARARGS, NULL},
+    {"_adopt_transport", rp_transport_adopt, METH_O,
+     "Put the methods of transport.c into a class with their slots."},
     {"_drive_for_tests", aio_drive, METH_VARARGS,
      "rp_drive_start(), for the project's tests."},
     {NULL, NULL, 0, NULL},

@@ -111,6 +111,8 @@ rp_loop_purge(struct rp_loop *loop)
     rp_heap_clear(loop);
     Py_CLEAR(loop->base_ctx);
     Py_CLEAR(loop->pending);
+    PyMem_Free(loop->read_buf);
+    loop->read_buf = NULL;
     loop->turn = NULL;
     loop->tick = NULL;
     loop->ev = NULL;

@@ -127,7 +127,11 @@ make_names(struct rp_aio_state *state)
         intern(&state->s_cancelled, "_cancelled") < 0 ||
         intern(&state->s_run, "_run") < 0 ||
         intern(&state->s_log_traceback, "_log_traceback") < 0 ||
-        intern(&state->s_cancel_message, "_cancel_message") < 0)
+        intern(&state->s_cancel_message, "_cancel_message") < 0 ||
+        intern(&state->s_fileno, "fileno") < 0 ||
+        intern(&state->s_data_received, "data_received") < 0 ||
+        intern(&state->s_get_buffer, "get_buffer") < 0 ||
+        intern(&state->s_buffer_updated, "buffer_updated") < 0)
         return -1;
     return intern(&state->s_scheduled, "_scheduled");
 }
@@ -213,7 +217,8 @@ rp_aio_exec(PyObject *module)
     X(set_running_loop) X(step_type) X(kw_loop) X(kw_context) X(kw_msg)        \
     X(s_blocking) X(s_get_loop) X(s_loop) X(s_add_done_callback) X(s_cancel)   \
     X(s_result) X(s_throw) X(s_cancelled) X(s_run) X(s_log_traceback)          \
-    X(s_cancel_message) X(s_scheduled)
+    X(s_cancel_message) X(s_scheduled) X(s_fileno) X(s_data_received)          \
+    X(s_get_buffer) X(s_buffer_updated)
 /* clang-format on */
 
 int

@@ -53,6 +53,7 @@ struct rp_aio_state {
     PyObject *s_blocking, *s_get_loop, *s_loop, *s_add_done_callback;
     PyObject *s_cancel, *s_result, *s_throw, *s_cancelled, *s_run;
     PyObject *s_log_traceback, *s_cancel_message, *s_scheduled;
+    PyObject *s_fileno, *s_data_received, *s_get_buffer, *s_buffer_updated;
 
     struct rp_list loops; /* all of this module's, for the fork hook */
     struct rp_handle *handles[RP_AIO_HANDLES_MAX];
