@@ -11,6 +11,7 @@ import pytest
 # Tests are imported by path; what they share is found here.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import asgi_said
 import serving
 
 
@@ -38,3 +39,11 @@ def serve_module(
     servers = serving.Servers(tmp_path_factory.mktemp("serve"))
     yield servers
     servers.finish()
+
+
+@pytest.fixture(scope="module")
+def story(serve_module: serving.Servers) -> Iterator[serving.Server]:
+    """The application of tests/serve/asgi_story; no rule may be broken."""
+    server = asgi_said.serve_story(serve_module)
+    yield server
+    asgi_said.check_linter(server)

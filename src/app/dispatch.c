@@ -36,8 +36,11 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
     if (r->method == RP_METHOD_CONNECT || r->method == RP_METHOD_TRACE)
         return 501;
     /* About the server, not about a resource of it (RFC 9110 9.3.7). */
-    if (r->method == RP_METHOD_OPTIONS && rp_str_eq(r->path, RP_STR("*")))
-        return 204;
+    if (r->method == RP_METHOD_OPTIONS && rp_str_eq(r->path, RP_STR("*"))) {
+        static const struct rp_str methods =
+            RP_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return rp_buf_add_str(allow, methods) < 0 ? 503 : 204;
+    }
     if (!v->router) {
         x->handler = &v->root;
         return 0;

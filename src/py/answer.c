@@ -2,6 +2,7 @@
 #include "rupy/base/log.h"
 #include "rupy/http/status.h"
 #include "rupy/py/native.h"
+#include "rupy/py/traceback.h"
 
 static void
 release_object(void *arg)
@@ -225,38 +226,28 @@ response_of_http_error(struct rp_py_state *st, PyObject *exc)
     return response;
 }
 
-/* "Traceback ...": new reference to a str, or NULL without an exception. */
+/* What the head checks let through is ASCII without control bytes, but for
+ * bytes of 0x80 and above in a target. */
 static PyObject *
-format_traceback(PyObject *exc)
+decode(struct rp_str s)
 {
-    PyObject *module = PyImport_ImportModule("traceback");
-    PyObject *lines = NULL, *empty = NULL, *text = NULL;
-
-    if (module)
-        lines = PyObject_CallMethod(module, "format_exception", "O", exc);
-    empty = PyUnicode_FromString("");
-    if (lines && empty)
-        text = PyUnicode_Join(empty, lines);
-    Py_XDECREF(module);
-    Py_XDECREF(lines);
-    Py_XDECREF(empty);
-    PyErr_Clear();
-    return text;
+    return PyUnicode_DecodeASCII(s.p, (Py_ssize_t)s.n, "backslashreplace");
 }
 
-/* The event in one line, the traceback below it. */
 static void
-log_exception(struct rp_exchange *x, PyObject *exc, PyObject *text)
+log_exception(struct rp_exchange *x, PyObject *exc)
 {
     const struct rp_request *r = rp_exchange_request(x);
-    const char *p = text ? PyUnicode_AsUTF8(text) : NULL;
+    PyObject *method = decode(r->method_name), *path = decode(r->path);
+    PyObject *line = NULL;
 
-    rp_error("%.*s %.*s: unhandled %s in the handler",
-             RP_STR_ARG(r->method_name), RP_STR_ARG(r->path),
-             Py_TYPE(exc)->tp_name);
-    if (p)
-        rp_log_text(p);
-    PyErr_Clear();
+    if (method && path)
+        line = PyUnicode_FromFormat("%U %U: unhandled %s in the handler",
+                                    method, path, Py_TYPE(exc)->tp_name);
+    rp_py_log_exception(line, exc);
+    Py_XDECREF(method);
+    Py_XDECREF(path);
+    Py_XDECREF(line);
 }
 
 /* We did it ourselves, because the client was gone or the worker has no more
@@ -278,12 +269,12 @@ static void
 answer_exception(struct rp_native_route *route, struct rp_exchange *x,
                  PyObject *exc)
 {
-    PyObject *text = format_traceback(exc);
+    PyObject *text = route->app->debug ? rp_py_format_traceback(exc) : NULL;
 
-    log_exception(x, exc, text);
+    log_exception(x, exc);
     if (rp_exchange_has_head(x)) {
         rp_exchange_abort(x);
-    } else if (route->app->debug && text) {
+    } else if (text) {
         PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "replace");
         struct rp_answer a = {
             .status = 500,

@@ -60,20 +60,40 @@ PyType_Spec rp_asgi_call_spec = {
 
 /* ---- The end of a call ---- */
 
-/* "GET /path: what": one line, whatever is in the path. */
+/* New reference: text with nothing in it that would break a line. */
+static PyObject *
+in_one_line(PyObject *text)
+{
+    Py_ssize_t n = text ? PyUnicode_GET_LENGTH(text) : 0;
+
+    if (!text)
+        return PyUnicode_FromString("?");
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!Py_UNICODE_ISPRINTABLE(PyUnicode_READ_CHAR(text, i)))
+            return PyObject_ASCII(text);
+    return Py_NewRef(text);
+}
+
+/* "GET /path: what", and the exception if there is one. */
 static void
 complain(struct rp_asgi_call *call, const char *what, PyObject *exc)
 {
-    const char *method = call->method ? PyUnicode_AsUTF8(call->method) : NULL;
-    const char *path = call->path ? PyUnicode_AsUTF8(call->path) : NULL;
-    PyObject *text = exc ? rp_py_format_traceback(exc) : NULL;
+    PyObject *method = in_one_line(call->method), *line = NULL;
+    PyObject *path = in_one_line(call->path);
+    const char *p;
 
-    PyErr_Clear();
-    rp_error("%s %s: %s%s", method ? method : "?", path ? path : "?", what,
-             exc ? Py_TYPE(exc)->tp_name : "");
-    if (text && PyUnicode_AsUTF8(text))
-        rp_log_text(PyUnicode_AsUTF8(text));
-    Py_XDECREF(text);
+    if (method && path)
+        line = PyUnicode_FromFormat("%U %U: %s%s", method, path, what,
+                                    exc ? Py_TYPE(exc)->tp_name : "");
+    if (exc) {
+        rp_py_log_exception(line, exc);
+    } else {
+        p = line ? PyUnicode_AsUTF8(line) : NULL;
+        rp_error("%s", p ? p : what);
+    }
+    Py_XDECREF(method);
+    Py_XDECREF(path);
+    Py_XDECREF(line);
     PyErr_Clear();
 }
 

@@ -1,5 +1,9 @@
 #include "rupy/py/traceback.h"
 
+#include <stdbool.h>
+
+#include "rupy/base/log.h"
+
 PyObject *
 rp_py_format_traceback(PyObject *exc)
 {
@@ -16,4 +20,65 @@ rp_py_format_traceback(PyObject *exc)
     Py_XDECREF(empty);
     PyErr_Clear();
     return text;
+}
+
+/* New reference to logging.getLogger("rupy.error") when something listens to
+ * it; NULL, maybe with an exception, otherwise.  Who has not imported logging
+ * has not configured it. */
+static PyObject *
+find_logger(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *logging =
+        modules ? PyDict_GetItemString(modules, "logging") : NULL;
+    PyObject *logger = NULL, *has = NULL;
+
+    if (logging)
+        logger = PyObject_CallMethod(logging, "getLogger", "s", "rupy.error");
+    if (logger)
+        has = PyObject_CallMethod(logger, "hasHandlers", NULL);
+    if (has != Py_True)
+        Py_CLEAR(logger);
+    Py_XDECREF(has);
+    return logger;
+}
+
+static bool
+tell_logger(PyObject *line, PyObject *exc)
+{
+    PyObject *logger = find_logger(), *method = NULL, *r = NULL;
+    PyObject *args = NULL, *kwargs = NULL;
+
+    if (logger) {
+        method = PyObject_GetAttrString(logger, "error");
+        args = PyTuple_Pack(1, line);
+        kwargs = Py_BuildValue("{s:O}", "exc_info", exc);
+        if (method && args && kwargs)
+            r = PyObject_Call(method, args, kwargs);
+    }
+    Py_XDECREF(logger);
+    Py_XDECREF(method);
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(r);
+    PyErr_Clear();
+    return r != NULL;
+}
+
+void
+rp_py_log_exception(PyObject *line, PyObject *exc)
+{
+    const char *p = line ? PyUnicode_AsUTF8(line) : NULL;
+    PyObject *text;
+
+    PyErr_Clear();
+    if (line && tell_logger(line, exc))
+        return;
+    text = rp_py_format_traceback(exc);
+    rp_error("%s", p ? p : "unhandled exception");
+    p = text ? PyUnicode_AsUTF8(text) : NULL;
+    if (p)
+        rp_log_text(p);
+    Py_XDECREF(text);
+    PyErr_Clear();
 }

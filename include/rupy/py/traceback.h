@@ -8,4 +8,10 @@
  * without an exception. */
 PyObject *rp_py_format_traceback(PyObject *exc);
 
+/* An exception that an application did not handle; line, a str, says where.
+ * It goes to the Python logger rupy.error when the application configured
+ * logging, and else, or when that fails, to the server's log.  NULL as line is
+ * allowed; no exception is left. */
+void rp_py_log_exception(PyObject *line, PyObject *exc);
+
 #endif

@@ -79,7 +79,9 @@ static const struct {
     {"OPTIONS / HTTP/1.1\r\n" HOST "\r\n",
      "HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n", STAYS,
      "OPTIONS that no route answers"},
-    {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
+    {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",
+     "HTTP/1.1 204 No Content\r\n"
+     "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n\r\n",
      STAYS, "about the server (RFC 9110 9.3.7)"},
     {"GET /stream HTTP/1.1\r\n" HOST "\r\n" GET,
      HEAD "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
