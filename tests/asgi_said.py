@@ -10,6 +10,8 @@ from typing import Any
 from serving import Answer, Server, Servers, wait_for
 
 FOLDER = Path(__file__).parent / "serve"
+# For applications that bring the linter along.
+LINTED = ("--app-dir", ".", "--app-dir", str(FOLDER))
 
 
 def serve_story(serve: Servers, *options: str, **more: Any) -> Server:
@@ -21,7 +23,7 @@ def check_linter(server: Server) -> None:
     """Neither side broke a rule."""
     lines = server.stdout.splitlines()
     breaches = [line for line in lines if line.startswith("VIOLATION")]
-    assert breaches == []
+    assert not breaches, "\n".join(breaches)
 
 
 def said(server: Server, path: str, **headers: str) -> Any:

@@ -230,13 +230,31 @@ drive(struct rp_asgi_object *a, struct rp_asgi_call *call, PyObject *coro)
     }
 }
 
+/* The scope's method is upper case, and "get" is not GET (RFC 9110 9.1): who
+ * sends that means something that nobody implements. */
+static bool
+is_lower_method(const struct rp_request *r)
+{
+    if (r->method != RP_METHOD_OTHER)
+        return false;
+    for (size_t i = 0; i < r->method_name.n; i++)
+        if (Py_ISLOWER(r->method_name.p[i]))
+            return true;
+    return false;
+}
+
 static void
 asgi_start(void *self, struct rp_exchange *x)
 {
     struct rp_asgi_object *a = self;
-    struct rp_asgi_call *call = call_new(a, x);
+    struct rp_asgi_call *call;
     PyObject *scope, *coro, *exc;
 
+    if (is_lower_method(rp_exchange_request(x))) {
+        rp_exchange_answer_status(x, 501);
+        return;
+    }
+    call = call_new(a, x);
     if (!call) {
         PyErr_WriteUnraisable((PyObject *)a);
         rp_exchange_abort(x);

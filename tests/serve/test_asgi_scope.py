@@ -83,6 +83,13 @@ def test_b1_methods(story: Server, method: str) -> None:
         assert scope_of(client.request(method, "/x"))["method"] == method
 
 
+@pytest.mark.parametrize("method", ["get", "Brew"])
+def test_b1_methods_in_lower_case_are_501(story: Server, method: str) -> None:
+    with story.connect() as client:
+        assert client.request(method, "/x").status == 501
+        assert client.get("/x").status == 200
+
+
 def test_b4_root_path_is_the_beginning_of_path(serve: Servers) -> None:
     server = serve_story(serve, "--root-path", "/base/")
     scope = scope_of(server.get("/x%20"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from asgi_said import LINTED, check_linter
 from serving import CHECKOUT, Server, Servers
 
 RUNNER = CHECKOUT.parent / "shared" / "conformance" / "run_cases.py"
@@ -49,6 +50,20 @@ def test_every_case_gets_the_answer_it_prefers(
     # One of them wants a length beyond 32 bits refused, which needs a limit.
     server = serve(app, "--limit-body", "1G")
     run_cases(server, ("--app", "--strict"))
+
+
+def test_no_case_makes_asgi_break_a_rule(serve: Servers) -> None:
+    server = serve(
+        """
+from asgi_linter import Linter
+from rupy.examples import conformance_asgi
+
+app = Linter(conformance_asgi.app)
+""",
+        *LINTED,
+    )
+    run_cases(server, ("--app",))
+    check_linter(server)
 
 
 def run_cases(server: Server, options: tuple[str, ...]) -> None:
