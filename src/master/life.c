@@ -172,18 +172,33 @@ rp_life_ready(struct rp_master *m, struct worker *w)
     }
 }
 
+static void
+on_asked_recycle(struct rp_master *m, struct worker *w, enum rp_recycle why)
+{
+    if (w->wants_recycle)
+        return;
+    w->wants_recycle = true;
+    atomic_fetch_add(&m->board->recycled[why], 1);
+}
+
 void
 rp_life_listen(struct rp_master *m, struct worker *w)
 {
     while (w->fd >= 0) {
-        switch (rp_ready_hear(w->fd)) {
+        enum rp_said said = rp_ready_hear(w->fd);
+
+        if (said >= RP_SAID_RECYCLE && said <= RP_SAID_RECYCLE_LAST) {
+            on_asked_recycle(m, w, (enum rp_recycle)(said - RP_SAID_RECYCLE));
+            continue;
+        }
+        switch (said) {
         case RP_SAID_NOTHING:
             return;
         case RP_SAID_READY:
             rp_life_ready(m, w);
             break;
         case RP_SAID_RECYCLE:
-            w->wants_recycle = true;
+        case RP_SAID_RECYCLE_LAST:
             break;
         case RP_SAID_GOODBYE:
             close(w->fd);
@@ -223,6 +238,7 @@ static void
 abort_worker(struct rp_master *m, struct worker *w)
 {
     enter(m, w, RP_WORKER_DYING);
+    atomic_fetch_add(&m->board->aborted, 1);
     kill(w->pid, SIGABRT);
 }
 

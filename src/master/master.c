@@ -30,6 +30,7 @@ rp_master_config_init(struct rp_master_config *c)
         .timeout = 30,
         .startup_timeout = 60,
         .graceful_timeout = 30,
+        .recycle_parallel = 1,
         .boot_failures = 3,
         .backoff_min = 1,
         .backoff_max = 30,
@@ -59,6 +60,37 @@ on_interrupt(struct rp_master *m)
     rp_seats_stop(m, RP_EXIT_OK, m->config.graceful_timeout);
 }
 
+/* Probes fail from now on; what balances the load has the delay to notice,
+ * and nothing that it still sends is refused. */
+static void
+on_terminate(struct rp_master *m, const char *name)
+{
+    if (m->stopping)
+        return;
+    if (m->config.shutdown_delay > 0 && m->stop_at == NEVER) {
+        m->stop_at = m->now + m->config.shutdown_delay;
+        atomic_store(&m->board->stopping, 1);
+        rp_info("%s: stopping in %g s", name, m->config.shutdown_delay);
+        return;
+    }
+    rp_info("%s: stopping", name);
+    rp_seats_stop(m, RP_EXIT_OK, m->config.graceful_timeout);
+}
+
+static void
+on_upgrade(struct rp_master *m)
+{
+    if (m->stopping || !m->ops->upgrade) {
+        rp_info("SIGUSR2: ignored");
+    } else if (m->upgrade > 0) {
+        rp_warn("SIGUSR2: ignored, master %d is there already",
+                (int)m->upgrade);
+    } else {
+        pid_t pid = m->ops->upgrade(m->arg);
+        m->upgrade = pid > 0 ? pid : 0;
+    }
+}
+
 static void
 reopen_logs(struct rp_master *m)
 {
@@ -79,9 +111,7 @@ on_signal(struct rp_master *m, int sig)
     switch (sig) {
     case SIGTERM:
     case SIGQUIT:
-        if (!m->stopping)
-            rp_info("%s: stopping", sig == SIGTERM ? "SIGTERM" : "SIGQUIT");
-        rp_seats_stop(m, RP_EXIT_OK, m->config.graceful_timeout);
+        on_terminate(m, sig == SIGTERM ? "SIGTERM" : "SIGQUIT");
         break;
     case SIGINT:
         on_interrupt(m);
@@ -93,17 +123,17 @@ on_signal(struct rp_master *m, int sig)
         rp_seats_set_wanted(m, m->wanted + 1);
         break;
     case SIGTTOU:
-        rp_seats_set_wanted(m, m->wanted - 1);
+        if (m->wanted > 0)
+            rp_seats_set_wanted(m, m->wanted - 1);
         break;
     case SIGUSR1:
         reopen_logs(m);
         break;
     case SIGUSR2:
-        rp_info("SIGUSR2: ignored");
+        on_upgrade(m);
         break;
     case SIGWINCH:
-        /* Any terminal sends it when its window changes. */
-        rp_debug("SIGWINCH: ignored");
+        rp_seats_clear(m);
         break;
     case SIGCHLD:
         break;
@@ -130,7 +160,8 @@ look_at_clock(struct rp_master *m)
 static void
 wait_for_something(struct rp_master *m)
 {
-    double until = fmin(rp_life_next_deadline(m), rp_seats_next_start(m));
+    double until = fmin(m->stop_at,
+                        fmin(rp_life_next_deadline(m), rp_seats_next_start(m)));
     double wait = fmax(0, fmin(longest_wait, until - rp_clock_mono()));
 
     m->fds[FD_TURN].fd = m->ops->on_turn ? m->ops->on_turn(m->arg) : -1;
@@ -157,6 +188,8 @@ loop(struct rp_master *m)
             if (m->fds[FD_WORKERS + i].revents)
                 rp_life_listen(m, &m->workers[i]);
         rp_life_watch(m);
+        if (m->stop_at <= m->now)
+            rp_seats_stop(m, RP_EXIT_OK, m->config.graceful_timeout);
         rp_seats_fill(m);
         if (m->stopping && count_living(m) == 0)
             return;
@@ -170,6 +203,8 @@ master_init(struct rp_master *m, const struct rp_master_config *config)
     m->config = *config;
     if (m->config.workers < 1)
         m->config.workers = 1;
+    if (m->config.recycle_parallel < 1)
+        m->config.recycle_parallel = 1;
     if (m->config.max_workers < m->config.workers)
         m->config.max_workers = m->config.workers;
     m->board = config->board ? config->board
@@ -194,6 +229,8 @@ master_init(struct rp_master *m, const struct rp_master_config *config)
     m->wanted = m->config.workers;
     atomic_store(&m->board->wanted, m->wanted);
     m->generation = 1;
+    m->stop_at = NEVER;
+    m->oom_kills = rp_oom_kills();
     m->now = m->woke_at = rp_clock_mono();
     rp_seats_init(m);
     return 0;

@@ -74,9 +74,9 @@ rp_worker_say_ready(struct rp_worker *w)
 }
 
 int
-rp_worker_ask_recycle(struct rp_worker *w)
+rp_worker_ask_recycle(struct rp_worker *w, enum rp_recycle why)
 {
-    return say(w, RP_SAID_RECYCLE);
+    return say(w, (enum rp_said)(RP_SAID_RECYCLE + (int)why));
 }
 
 int

@@ -1,6 +1,7 @@
 /* reap.c -- who died, of what, and what follows from it. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -17,16 +18,35 @@ find_pid(struct rp_master *m, pid_t pid)
     return NULL;
 }
 
+/* Why it was killed, as far as it can be told. */
+static const char *
+explain(struct rp_master *m, const struct worker *w, int status)
+{
+    uint64_t kills;
+
+    if (WCOREDUMP(status))
+        return " (core dumped)";
+    if (WTERMSIG(status) != SIGKILL || w->state == RP_WORKER_DYING)
+        return "";
+    kills = rp_oom_kills();
+    if (kills > m->oom_kills) {
+        m->oom_kills = kills;
+        return " (out of memory: its cgroup is at its limit)";
+    }
+    return " (not by us: somebody's kill -9, or the kernel for want of memory)";
+}
+
 /* "killed by SIGSEGV (core dumped)", "exited with status 1" */
 static void
-describe(int status, char *out, size_t size)
+describe(struct rp_master *m, const struct worker *w, int status, char *out,
+         size_t size)
 {
     char name[32];
 
     if (WIFSIGNALED(status))
         snprintf(out, size, "killed by %s%s",
                  rp_signal_name(WTERMSIG(status), name, sizeof(name)),
-                 WCOREDUMP(status) ? " (core dumped)" : "");
+                 explain(m, w, status));
     else
         snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
@@ -36,12 +56,12 @@ log_death(struct rp_master *m, const struct worker *w, int status,
           enum rp_log_level level)
 {
     const struct rp_worker_slot *s = &m->board->slots[w->slot];
-    char how[64], current[RP_CURRENT_MAX + 1];
+    char how[128], current[RP_CURRENT_MAX + 1];
     bool busy = rp_slot_get_current(s, current, sizeof(current)) > 0;
 
     if (level < rp_log_level())
         return;
-    describe(status, how, sizeof(how));
+    describe(m, w, status, how, sizeof(how));
     rp_log(level, "worker %u (pid %d) %s after %.1f s, requests: %llu%s%s",
            w->seat + 1, (int)w->pid, how, m->now - w->started_at,
            (unsigned long long)atomic_load(&s->counters.requests),
@@ -119,9 +139,13 @@ rp_reap(struct rp_master *m)
         if (pid <= 0)
             return;
         w = find_pid(m, pid);
-        if (w)
+        if (w) {
             on_death(m, w, status);
-        else
+        } else if (pid == m->upgrade) {
+            m->upgrade = 0;
+            if (m->ops->upgrade_ended)
+                m->ops->upgrade_ended(m->arg, status);
+        } else
             /* We may be process 1 of a container, and inherit orphans. */
             rp_debug("reaped pid %d, which is none of ours", (int)pid);
     }

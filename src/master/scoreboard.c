@@ -121,6 +121,18 @@ rp_board_count(const struct rp_board *b, enum rp_worker_state state)
 }
 
 const char *
+rp_recycle_name(enum rp_recycle why)
+{
+    static const char *const names[] = {
+#define X(name, text) [RP_RECYCLE_##name] = text,
+        RP_RECYCLES(X)
+#undef X
+    };
+
+    return names[why];
+}
+
+const char *
 rp_worker_state_name(enum rp_worker_state state)
 {
     static const char *const names[] = {

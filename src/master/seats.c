@@ -63,30 +63,36 @@ is_outdated(const struct rp_master *m, const struct worker *w)
     return w->wants_recycle || (m->rolling && w->generation < m->generation);
 }
 
-/* One of the newest generation is on its way, or was and has died: what the
- * old ones do for us must not be given up before that has ended well. */
-static bool
-is_unsettled(struct rp_master *m)
+/* How many more workers may be replaced now.  None while a seat is empty, or
+ * one of the newest generation has it and does not serve yet: what the old
+ * ones do for us must not be given up before that has ended well. */
+static uint32_t
+count_tokens(struct rp_master *m)
 {
+    uint32_t tokens = m->config.recycle_parallel;
+
     for (uint32_t i = 0; i < m->wanted; i++) {
         const struct seat *s = &m->seats[i];
         const struct worker *w = worker_at(m, s->holder);
 
-        if (!w || s->successor != NOBODY)
-            return true;
+        if (!w)
+            return 0;
         if (w->generation == m->generation && w->state != RP_WORKER_READY)
-            return true;
+            return 0;
+        if (s->successor != NOBODY && --tokens == 0)
+            return 0;
     }
-    return false;
+    return tokens;
 }
 
-/* Start a successor for one outdated worker, when there is one. */
+/* Start successors for outdated workers, when there are any. */
 static void
-replace_one(struct rp_master *m)
+replace_some(struct rp_master *m)
 {
+    uint32_t tokens = count_tokens(m);
     bool all_new = true;
 
-    if (is_unsettled(m))
+    if (tokens == 0)
         return;
     for (uint32_t i = 0; i < m->wanted; i++) {
         struct seat *s = &m->seats[i];
@@ -95,9 +101,10 @@ replace_one(struct rp_master *m)
         if (w->generation < m->generation)
             all_new = false;
         if (w->state == RP_WORKER_READY && is_outdated(m, w) &&
-            s->not_before <= m->now) {
+            s->successor == NOBODY && s->not_before <= m->now) {
             s->successor = start(m, i);
-            return;
+            if (--tokens == 0)
+                return;
         }
     }
     if (m->rolling && all_new) {
@@ -114,7 +121,7 @@ rp_seats_fill(struct rp_master *m)
     for (uint32_t i = 0; i < m->wanted; i++)
         if (m->seats[i].holder == NOBODY && m->seats[i].not_before <= m->now)
             m->seats[i].holder = start(m, i);
-    replace_one(m);
+    replace_some(m);
 }
 
 double
@@ -174,6 +181,7 @@ rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w)
     if (!m->rolling || w->generation != m->generation)
         return;
     m->rolling = false;
+    atomic_fetch_add(&m->board->reload_failures, 1);
     rp_error("reload given up: worker %u of generation %u did not boot; the "
              "old workers go on",
              w->seat + 1, w->generation);
@@ -189,15 +197,9 @@ retire_slot(struct rp_master *m, uint32_t *slot)
         rp_life_retire(m, w, m->config.graceful_timeout);
 }
 
-void
-rp_seats_set_wanted(struct rp_master *m, uint32_t wanted)
+static void
+set_wanted(struct rp_master *m, uint32_t wanted)
 {
-    if (m->stopping)
-        return;
-    if (wanted < 1)
-        wanted = 1;
-    if (wanted > m->config.max_workers)
-        wanted = m->config.max_workers;
     for (uint32_t i = wanted; i < m->wanted; i++) {
         retire_slot(m, &m->seats[i].holder);
         retire_slot(m, &m->seats[i].successor);
@@ -211,6 +213,28 @@ rp_seats_set_wanted(struct rp_master *m, uint32_t wanted)
 }
 
 void
+rp_seats_set_wanted(struct rp_master *m, uint32_t wanted)
+{
+    if (m->stopping)
+        return;
+    if (wanted < 1)
+        wanted = 1;
+    if (wanted > m->config.max_workers)
+        wanted = m->config.max_workers;
+    set_wanted(m, wanted);
+}
+
+void
+rp_seats_clear(struct rp_master *m)
+{
+    if (m->stopping || m->wanted == 0)
+        return;
+    rp_info("SIGWINCH: every worker leaves; SIGHUP brings them back");
+    m->rolling = false;
+    set_wanted(m, 0);
+}
+
+void
 rp_seats_roll(struct rp_master *m)
 {
     struct rp_master_config next = m->config;
@@ -221,11 +245,12 @@ rp_seats_roll(struct rp_master *m)
         return;
     next.max_workers = m->config.max_workers;
     next.board = m->config.board;
-    if (next.workers != m->config.workers)
+    if (next.workers != m->config.workers || m->wanted == 0)
         rp_seats_set_wanted(m, next.workers);
     m->config = next;
     m->generation++;
     m->rolling = true;
+    atomic_fetch_add(&m->board->reloads, 1);
     /* The operator has changed something: old failures say nothing now. */
     for (uint32_t i = 0; i < m->wanted; i++)
         m->seats[i].not_before = m->seats[i].backoff = 0;
@@ -242,6 +267,7 @@ rp_seats_stop(struct rp_master *m, int status, double grace)
             m->ops->on_stop(m->arg);
     }
     m->stopping = true;
+    m->stop_at = NEVER;
     atomic_store(&m->board->stopping, 1);
     for (uint32_t i = 0; i < m->wanted; i++)
         m->seats[i].holder = m->seats[i].successor = NOBODY;

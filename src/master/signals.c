@@ -25,11 +25,15 @@ static volatile sig_atomic_t pending[N_OURS];
 static volatile sig_atomic_t wake_rd = -1, wake_wr = -1;
 
 static void
-on_signal(int sig)
+on_signal(int sig, siginfo_t *info, void *context)
 {
     int saved = errno;
     ssize_t n;
 
+    (void)context;
+    /* A terminal whose window changes: the kernel sends it, nobody asked. */
+    if (sig == SIGWINCH && info->si_code == SI_KERNEL)
+        return;
     for (size_t i = 0; i < N_OURS; i++)
         if (ours[i] == sig)
             pending[i] = 1;
@@ -42,7 +46,7 @@ on_signal(int sig)
 int
 rp_signals_init(struct rp_signals *s)
 {
-    struct sigaction sa = {.sa_handler = on_signal};
+    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
     sigset_t mine;
 
     if (rp_fd_pipe(s->pipe) < 0)

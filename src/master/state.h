@@ -43,12 +43,15 @@ struct rp_master {
     struct worker *workers; /* board->n */
     struct seat *seats;     /* config.max_workers */
     struct pollfd *fds;
-    uint32_t wanted; /* seats in use */
+    uint32_t wanted; /* seats in use; 0 after WINCH */
     uint32_t generation;
-    uint32_t round;    /* see struct rp_worker */
-    uint32_t failures; /* boot failures before anybody was ready */
-    bool was_ready;    /* somebody, once */
-    bool rolling;      /* seats of an older generation are to be replaced */
+    uint32_t round;     /* see struct rp_worker */
+    uint32_t failures;  /* boot failures before anybody was ready */
+    bool was_ready;     /* somebody, once */
+    double stop_at;     /* the end of the shutdown delay, or NEVER */
+    pid_t upgrade;      /* the other master, 0: none */
+    uint64_t oom_kills; /* of our memory cgroup, when last looked at */
+    bool rolling;       /* seats of an older generation are to be replaced */
     bool stopping;
     bool interrupted; /* stopping because of SIGINT */
     int status;       /* what rp_master_run() will return */
@@ -93,6 +96,8 @@ bool rp_seats_on_death(struct rp_master *m, struct worker *w);
 /* A new worker did not boot: if it belonged to a roll, that is over. */
 void rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w);
 void rp_seats_set_wanted(struct rp_master *m, uint32_t wanted);
+/* WINCH: every worker leaves, in peace; the service goes on without. */
+void rp_seats_clear(struct rp_master *m);
 void rp_seats_roll(struct rp_master *m);
 /* Send everybody home, and make `status` the status of the service. */
 void rp_seats_stop(struct rp_master *m, int status, double grace);
@@ -120,12 +125,19 @@ void rp_signals_reset_in_child(void);
 /* "SIGSEGV" */
 const char *rp_signal_name(int sig, char *out, size_t size);
 
+/* -- oom.c ----------------------------------------------------------------- */
+
+/* How often the kernel has killed a process of our memory cgroup for want of
+ * memory; 0 also where that cannot be known. */
+uint64_t rp_oom_kills(void);
+
 /* -- ready.c: the socket pair ---------------------------------------------- */
 
 enum rp_said {
     RP_SAID_NOTHING,
     RP_SAID_READY = 'R',
-    RP_SAID_RECYCLE = 'X',
+    RP_SAID_RECYCLE = 'a', /* and behind it one for each enum rp_recycle */
+    RP_SAID_RECYCLE_LAST = RP_SAID_RECYCLE + RP_N_RECYCLES - 1,
     RP_SAID_GOODBYE = -1, /* its end is closed */
 };
 

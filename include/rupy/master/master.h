@@ -3,17 +3,24 @@
  * The master owns pids, one socket pair per worker and the scoreboard, and
  * knows nothing of what the workers do.  It is single-threaded.
  *
- *   TERM QUIT   workers get SIGTERM, and SIGKILL at the graceful deadline
- *   INT         the same; the second time the deadline is one second
+ *   TERM QUIT   workers get SIGTERM, and SIGKILL at the graceful deadline;
+ *               with a shutdown delay they go on for that long before, and
+ *               the second signal ends the delay
+ *   INT         the same without a delay; the second time the deadline is one
+ *               second
  *   HUP         replace every worker: start one, wait until it is ready,
  *               retire one old.  If a new one does not boot, the old ones stay
  *   TTIN TTOU   one worker more, one less (1..max_workers)
  *   USR1        reopen log files: ops->reopen_logs, then the ready workers
- *   USR2 WINCH  reserved */
+ *   USR2        ops->upgrade: another master, beside this one
+ *   WINCH       every worker leaves, the master stays: HUP brings them back,
+ *               TTIN one of them.  Only from a process: a terminal sends it
+ *               when its window changes */
 #ifndef RUPY_MASTER_MASTER_H
 #define RUPY_MASTER_MASTER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rupy/master/scoreboard.h"
 #include "rupy/master/worker.h"
@@ -35,7 +42,10 @@ struct rp_master_config {
     double timeout;          /* silence of a loop; 0: not watched */
     double startup_timeout;  /* fork to ready; 0: no limit */
     double graceful_timeout; /* SIGTERM to SIGKILL */
-    uint32_t boot_failures;  /* in a row, when none ever was ready */
+    double shutdown_delay;   /* asked to stop to SIGTERM; see board->stopping */
+    uint32_t recycle_parallel; /* workers that may be on their way to replace
+                                * another, at the same time */
+    uint32_t boot_failures;    /* in a row, when none ever was ready */
     double backoff_min;   /* the first replacement is immediate, then this, */
     double backoff_max;   /* doubled up to this, */
     double healthy_after; /* until one has lived so long: a crash now and then,
@@ -64,6 +74,11 @@ struct rp_master_ops {
     /* The service is about to stop: before any worker hears of it. */
     void (*on_stop)(void *arg);
     void (*reopen_logs)(void *arg);
+    /* SIGUSR2: start the other master.  Return its pid, to be waited for, or
+     * -1 (and say why). */
+    pid_t (*upgrade)(void *arg);
+    /* It has ended, and with what status of wait(2). */
+    void (*upgrade_ended)(void *arg, int status);
     /* Each turn of the master's loop, before it waits.  Return a descriptor
      * that shall end the wait when it is readable, or -1.  The descriptor of
      * an epoll or a libev loop will do: so other things (metrics, a control

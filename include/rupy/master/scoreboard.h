@@ -29,6 +29,21 @@ enum rp_worker_state {
 #undef X
 };
 
+/* Why a worker asks to be replaced. */
+#define RP_RECYCLES(X)                                                         \
+    X(REQUESTS, "requests")                                                    \
+    X(LIFETIME, "lifetime")                                                    \
+    X(RSS, "memory")                                                           \
+    X(STUCK, "stuck")                                                          \
+    X(ASKED, "asked")
+
+enum rp_recycle {
+#define X(name, text) RP_RECYCLE_##name,
+    RP_RECYCLES(X)
+#undef X
+        RP_N_RECYCLES
+};
+
 struct rp_worker_slot {
     /* Written by the master. */
     _Alignas(RP_CACHE_LINE) _Atomic int32_t pid; /* 0: the slot is free */
@@ -56,7 +71,10 @@ struct rp_board {
     _Atomic uint32_t wanted;   /* workers that should be ready */
     _Atomic uint32_t stopping; /* 1: readiness probes must fail */
     _Atomic uint32_t deaths;   /* workers that ended without being asked to */
-    struct rp_totals gone;     /* what workers counted that are no more */
+    _Atomic uint32_t aborted;  /* of them, by the master: they hung */
+    _Atomic uint32_t recycled[RP_N_RECYCLES]; /* by the reason they gave */
+    _Atomic uint32_t reloads, reload_failures;
+    struct rp_totals gone; /* what workers counted that are no more */
 
     /* Written by workers: the last boot round whose failure was reported. */
     _Alignas(RP_CACHE_LINE) _Atomic uint32_t reported_round;
@@ -84,6 +102,7 @@ void rp_board_sum(const struct rp_board *b, struct rp_totals *out);
 /* How many slots are in this state. */
 uint32_t rp_board_count(const struct rp_board *b, enum rp_worker_state state);
 const char *rp_worker_state_name(enum rp_worker_state state);
+const char *rp_recycle_name(enum rp_recycle why);
 
 /* Copy what is being worked on, "GET /path", with a NUL to out, size bytes
  * of room.  Return its length; 0 when nothing is in flight.  May be torn when

@@ -27,7 +27,7 @@ START_TEST(ready_and_recycle_are_two_different_bytes)
 
     pair(&w, b, &master);
     ck_assert_int_eq(rp_worker_say_ready(&w), 0);
-    ck_assert_int_eq(rp_worker_ask_recycle(&w), 0);
+    ck_assert_int_eq(rp_worker_ask_recycle(&w, RP_RECYCLE_RSS), 0);
     ck_assert_int_eq(read(master, said, sizeof(said)), 2);
     ck_assert_int_ne(said[0], said[1]);
     close(master);
@@ -79,7 +79,7 @@ START_TEST(a_worker_without_master_is_ready_and_no_orphan)
     rp_worker_init_alone(&w, b);
     ck_assert_int_eq(rp_worker_alive_fd(&w), -1);
     ck_assert_int_eq(rp_worker_say_ready(&w), 0);
-    ck_assert_int_eq(rp_worker_ask_recycle(&w), 0);
+    ck_assert_int_eq(rp_worker_ask_recycle(&w, RP_RECYCLE_RSS), 0);
     ck_assert_uint_eq(rp_board_count(b, RP_WORKER_READY), 1);
     ck_assert(!rp_worker_is_orphan(&w));
     rp_board_free(b);

@@ -156,7 +156,7 @@ recycle_once(struct toy *t, struct rp_worker *w)
     while (!toy_turn(t, w))
         if (t->facts->go == 1) {
             t->facts->go = 2;
-            rp_worker_ask_recycle(w);
+            rp_worker_ask_recycle(w, RP_RECYCLE_LIFETIME);
         }
     return 0;
 }
@@ -173,8 +173,54 @@ START_TEST(a_worker_that_asks_is_replaced_before_it_goes)
     wait_for(toy_ready(&t) == 1 &&
              rp_board_count(t.board, RP_WORKER_FREE) == t.board->n - 1);
     ck_assert_uint_eq(t.board->deaths, 0);
+    ck_assert_uint_eq(t.board->recycled[RP_RECYCLE_LIFETIME], 1);
+    ck_assert_uint_eq(t.board->recycled[RP_RECYCLE_RSS], 0);
     toy_signal(&t, SIGTERM);
     ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
+    toy_fini(&t);
+}
+END_TEST
+
+/* The first four ask; who comes after them is not ready until told. */
+static int
+recycle_all(struct toy *t, struct rp_worker *w)
+{
+    bool is_first = t->facts->starts <= 4 && w->slot->seat < 4 && !t->facts->go;
+
+    if (!is_first)
+        while (t->facts->go < 2)
+            toy_nap();
+    toy_catch_term(t);
+    rp_worker_say_ready(w);
+    if (is_first) {
+        while (!t->facts->go)
+            if (toy_turn(t, w))
+                return 0;
+        rp_worker_ask_recycle(w, RP_RECYCLE_REQUESTS);
+    }
+    while (!toy_turn(t, w))
+        ;
+    return 0;
+}
+
+START_TEST(no_more_are_replaced_at_once_than_there_are_tokens)
+{
+    struct toy t;
+
+    toy_init(&t, 4, recycle_all);
+    t.config.recycle_parallel = 2;
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 4);
+    t.facts->go = 1;
+    wait_for(t.board->recycled[RP_RECYCLE_REQUESTS] == 4);
+    wait_for(t.facts->starts == 6);
+    for (int i = 0; i < 25; i++)
+        toy_nap();
+    ck_assert_uint_eq(t.facts->starts, 6);
+    ck_assert_uint_eq(t.facts->terms, 0);
+    t.facts->go = 2;
+    wait_for(t.facts->starts == 8 && t.facts->terms == 4 && toy_ready(&t) == 4);
+    ck_assert_uint_eq(t.board->deaths, 0);
     toy_fini(&t);
 }
 END_TEST
@@ -189,6 +235,7 @@ main(void)
         an_old_worker_that_dies_during_the_reload_is_not_missed,
         many_reloads_wait_for_room_on_the_board,
         a_worker_that_asks_is_replaced_before_it_goes,
+        no_more_are_replaced_at_once_than_there_are_tokens,
     };
 
     return toy_run_suite("roll", tests, sizeof(tests) / sizeof(tests[0]));

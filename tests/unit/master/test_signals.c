@@ -126,8 +126,8 @@ START_TEST(ttin_and_ttou_move_between_one_and_the_maximum)
     toy_signal(&t, SIGTTOU);
     wait_for(t.board->wanted == 1 && toy_ready(&t) == 1);
     toy_signal(&t, SIGTTOU);
-    toy_signal(&t, SIGUSR2);
-    wait_for(toy_log_count(&t, "SIGUSR2: ignored") == 1);
+    toy_signal(&t, SIGUSR1);
+    wait_for(t.facts->reopens == 1);
     ck_assert_uint_eq(t.board->wanted, 1);
     ck_assert_uint_eq(toy_ready(&t), 1);
     ck_assert_uint_eq(t.board->deaths, 0);
@@ -151,6 +151,99 @@ START_TEST(usr1_reopens_here_and_in_the_workers)
 }
 END_TEST
 
+START_TEST(winch_sends_the_workers_home_and_hup_calls_them_back)
+{
+    struct toy t;
+
+    toy_init(&t, 2, toy_serve);
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 2);
+    toy_signal(&t, SIGWINCH);
+    wait_for(t.facts->terms == 2 &&
+             rp_board_count(t.board, RP_WORKER_FREE) == t.board->n);
+    ck_assert_uint_eq(t.board->wanted, 0);
+    /* One less than none is none. */
+    toy_signal(&t, SIGTTOU);
+    toy_signal(&t, SIGUSR1);
+    wait_for(t.facts->reopens == 1);
+    ck_assert_uint_eq(t.board->wanted, 0);
+    toy_signal(&t, SIGTTIN);
+    wait_for(toy_ready(&t) == 1);
+    toy_signal(&t, SIGWINCH);
+    wait_for(t.board->wanted == 0);
+    toy_signal(&t, SIGHUP);
+    wait_for(toy_ready(&t) == 2 && toy_all_generation(&t, 2));
+    ck_assert_uint_eq(t.board->deaths, 0);
+    toy_signal(&t, SIGTERM);
+    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
+    toy_fini(&t);
+}
+END_TEST
+
+START_TEST(usr2_starts_another_master_and_only_one)
+{
+    struct toy t;
+
+    toy_init(&t, 1, toy_serve);
+    t.upgrades = true;
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 1);
+    toy_signal(&t, SIGUSR2);
+    wait_for(t.facts->upgrades == 1);
+    toy_signal(&t, SIGUSR2);
+    wait_for(toy_log_count(&t, "is there already") == 1);
+    ck_assert_uint_eq(t.facts->upgrades, 1);
+    /* It failed: another one may be tried. */
+    t.facts->broken = 1;
+    wait_for(t.facts->upgrades_ended == 1);
+    t.facts->broken = 0;
+    toy_signal(&t, SIGUSR2);
+    wait_for(t.facts->upgrades == 2);
+    t.facts->broken = 1;
+    wait_for(t.facts->upgrades_ended == 2);
+    ck_assert_uint_eq(toy_ready(&t), 1);
+    toy_signal(&t, SIGTERM);
+    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
+    toy_fini(&t);
+}
+END_TEST
+
+START_TEST(with_a_shutdown_delay_workers_go_on_for_so_long)
+{
+    struct toy t;
+    double start;
+
+    toy_init(&t, 1, toy_serve);
+    t.config.shutdown_delay = 0.5;
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 1);
+    start = rp_clock_mono();
+    toy_signal(&t, SIGTERM);
+    wait_for(t.board->stopping == 1);
+    ck_assert_uint_eq(toy_ready(&t), 1);
+    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
+    ck_assert(rp_clock_mono() - start >= 0.5);
+    toy_fini(&t);
+}
+END_TEST
+
+START_TEST(a_second_term_ends_the_shutdown_delay)
+{
+    struct toy t;
+
+    toy_init(&t, 1, toy_serve);
+    t.config.shutdown_delay = 3600;
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 1);
+    toy_signal(&t, SIGTERM);
+    wait_for(t.board->stopping == 1);
+    ck_assert_uint_eq(t.facts->terms, 0);
+    toy_signal(&t, SIGTERM);
+    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
+    toy_fini(&t);
+}
+END_TEST
+
 static int
 say_ready_when_told(struct toy *t, struct rp_worker *w)
 {
@@ -168,8 +261,7 @@ START_TEST(a_worker_that_starts_survives_what_is_sent_to_the_group)
     wait_for(t.facts->starts == 1);
     kill(-t.master, SIGUSR1);
     kill(-t.master, SIGUSR2);
-    wait_for(t.facts->reopens == 1 &&
-             toy_log_count(&t, "SIGUSR2: ignored") == 1);
+    wait_for(t.facts->reopens == 1);
     t.facts->go = 1;
     wait_for(toy_ready(&t) == 1);
     ck_assert_uint_eq(t.facts->starts, 1);
@@ -224,6 +316,10 @@ main(void)
         term_during_the_start_stops_it,
         ttin_and_ttou_move_between_one_and_the_maximum,
         usr1_reopens_here_and_in_the_workers,
+        winch_sends_the_workers_home_and_hup_calls_them_back,
+        usr2_starts_another_master_and_only_one,
+        with_a_shutdown_delay_workers_go_on_for_so_long,
+        a_second_term_ends_the_shutdown_delay,
         a_worker_that_starts_survives_what_is_sent_to_the_group,
         the_child_starts_with_a_clean_mask_and_clean_actions,
     };
