@@ -96,6 +96,32 @@ be_worker(struct rp_master *m, struct worker *w, int fd)
     _exit(status);
 }
 
+pid_t
+rp_life_upgrade(struct rp_master *m)
+{
+    sigset_t mask;
+    pid_t pid;
+
+    if (m->ops->before_fork)
+        m->ops->before_fork(m->arg);
+    fflush(NULL);
+    rp_signals_block_all(&mask);
+    pid = fork();
+    if (pid == 0) {
+        rp_signals_reset_in_child();
+        sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        _exit(m->ops->upgrade(m->arg));
+    }
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (pid < 0)
+        rp_log_errno(RP_LOG_ERROR, "SIGUSR2: cannot fork another master");
+    else
+        rp_info("SIGUSR2: master %d started beside this one", (int)pid);
+    if (m->ops->after_fork_parent)
+        m->ops->after_fork_parent(m->arg);
+    return pid < 0 ? 0 : pid;
+}
+
 static struct worker *
 find_free(struct rp_master *m)
 {
@@ -173,7 +199,8 @@ rp_life_ready(struct rp_master *m, struct worker *w)
 }
 
 static void
-on_asked_recycle(struct rp_master *m, struct worker *w, enum rp_recycle why)
+on_asked_recycle(struct rp_master *m, struct worker *w,
+                 enum rp_recycle_reason why)
 {
     if (w->wants_recycle)
         return;
@@ -188,7 +215,8 @@ rp_life_listen(struct rp_master *m, struct worker *w)
         enum rp_said said = rp_ready_hear(w->fd);
 
         if (said >= RP_SAID_RECYCLE && said <= RP_SAID_RECYCLE_LAST) {
-            on_asked_recycle(m, w, (enum rp_recycle)(said - RP_SAID_RECYCLE));
+            on_asked_recycle(m, w,
+                             (enum rp_recycle_reason)(said - RP_SAID_RECYCLE));
             continue;
         }
         switch (said) {

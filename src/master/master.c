@@ -86,8 +86,7 @@ on_upgrade(struct rp_master *m)
         rp_warn("SIGUSR2: ignored, master %d is there already",
                 (int)m->upgrade);
     } else {
-        pid_t pid = m->ops->upgrade(m->arg);
-        m->upgrade = pid > 0 ? pid : 0;
+        m->upgrade = rp_life_upgrade(m);
     }
 }
 

@@ -74,7 +74,7 @@ rp_worker_say_ready(struct rp_worker *w)
 }
 
 int
-rp_worker_ask_recycle(struct rp_worker *w, enum rp_recycle why)
+rp_worker_ask_recycle(struct rp_worker *w, enum rp_recycle_reason why)
 {
     return say(w, (enum rp_said)(RP_SAID_RECYCLE + (int)why));
 }

@@ -126,6 +126,22 @@ on_death(struct rp_master *m, struct worker *w, int status)
         on_boot_failure(m, w, status);
 }
 
+static void
+on_upgrade_death(struct rp_master *m, int status)
+{
+    char name[32];
+
+    if (WIFSIGNALED(status))
+        rp_error("master %d was killed by %s: this one goes on",
+                 (int)m->upgrade,
+                 rp_signal_name(WTERMSIG(status), name, sizeof(name)));
+    else
+        rp_log(WEXITSTATUS(status) == 0 ? RP_LOG_INFO : RP_LOG_ERROR,
+               "master %d exited with status %d: this one goes on",
+               (int)m->upgrade, WEXITSTATUS(status));
+    m->upgrade = 0;
+}
+
 void
 rp_reap(struct rp_master *m)
 {
@@ -142,9 +158,7 @@ rp_reap(struct rp_master *m)
         if (w) {
             on_death(m, w, status);
         } else if (pid == m->upgrade) {
-            m->upgrade = 0;
-            if (m->ops->upgrade_ended)
-                m->ops->upgrade_ended(m->arg, status);
+            on_upgrade_death(m, status);
         } else
             /* We may be process 1 of a container, and inherit orphans. */
             rp_debug("reaped pid %d, which is none of ours", (int)pid);

@@ -121,7 +121,7 @@ rp_board_count(const struct rp_board *b, enum rp_worker_state state)
 }
 
 const char *
-rp_recycle_name(enum rp_recycle why)
+rp_recycle_name(enum rp_recycle_reason why)
 {
     static const char *const names[] = {
 #define X(name, text) [RP_RECYCLE_##name] = text,

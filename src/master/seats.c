@@ -264,7 +264,7 @@ rp_seats_stop(struct rp_master *m, int status, double grace)
     if (!m->stopping) {
         m->status = status;
         if (m->ops->on_stop)
-            m->ops->on_stop(m->arg);
+            m->ops->on_stop(m->arg, m->upgrade);
     }
     m->stopping = true;
     m->stop_at = NEVER;

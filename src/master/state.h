@@ -74,6 +74,8 @@ void rp_life_watch(struct rp_master *m);
 double rp_life_next_deadline(const struct rp_master *m);
 /* Read what the worker said; react to it. */
 void rp_life_listen(struct rp_master *m, struct worker *w);
+/* Fork, and become another master there.  0: the system refused (logged). */
+pid_t rp_life_upgrade(struct rp_master *m);
 /* The process is no more: give the slot back. */
 void rp_life_end(struct rp_master *m, struct worker *w);
 
@@ -136,7 +138,8 @@ uint64_t rp_oom_kills(void);
 enum rp_said {
     RP_SAID_NOTHING,
     RP_SAID_READY = 'R',
-    RP_SAID_RECYCLE = 'a', /* and behind it one for each enum rp_recycle */
+    RP_SAID_RECYCLE =
+        'a', /* and behind it one for each enum rp_recycle_reason */
     RP_SAID_RECYCLE_LAST = RP_SAID_RECYCLE + RP_N_RECYCLES - 1,
     RP_SAID_GOODBYE = -1, /* its end is closed */
 };

@@ -360,9 +360,11 @@ rp_config_from_env(struct rp_config *c, char *const *environ_)
             continue;
         name.p += prefix.n;
         name.n -= prefix.n;
-        /* BIN names the program itself to those who start it in tests. */
+        /* BIN names the program itself to those who start it in tests,
+         * UPGRADE_ is what a master says to the next one. */
         if (rp_str_eq(name, RP_STR("CMD_ARGS")) ||
-            rp_str_eq(name, RP_STR("BIN")))
+            rp_str_eq(name, RP_STR("BIN")) ||
+            rp_str_has_prefix(name, RP_STR("UPGRADE_")))
             continue;
         if (from_variable(c, name, name.p + name.n + 1) < 0)
             return -1;

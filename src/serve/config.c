@@ -375,6 +375,7 @@ rp_config_init(struct rp_config *c)
     rp_arena_init(&c->arena, ARENA_MAX);
     c->help_group = RP_N_GROUPS;
     c->deadlines.first_byte = -1;
+    c->worker_lifetime_jitter = -1;
     for (unsigned i = 0; i < rp_option_count(); i++) {
         const struct rp_option *o = rp_option_at(i);
         if (o->value == NULL)

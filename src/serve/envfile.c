@@ -1,5 +1,6 @@
 /* envfile.c -- --chdir, --env and --env-file: what the application finds. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -173,6 +174,12 @@ undo(const struct rp_strs *names, char *const *first)
 int
 rp_config_enter(struct rp_config *c)
 {
+    char folder[PATH_MAX];
+
+    if (getcwd(folder, sizeof(folder)) != NULL)
+        c->folder = rp_arena_copy(&c->arena,
+                                  (struct rp_str){folder, strlen(folder) + 1})
+                        .p;
     if (c->chdir != NULL && chdir(c->chdir) < 0)
         return rp_config_fail(c, "--chdir: %s: %s", c->chdir, strerror(errno));
     return rp_config_set_env(c, NULL, NULL);

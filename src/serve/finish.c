@@ -127,6 +127,10 @@ rp_config_finish(struct rp_config *c)
         return -1;
     if (c->deadlines.first_byte < 0)
         c->deadlines.first_byte = c->deadlines.head;
+    if (c->max_requests_jitter < 0)
+        c->max_requests_jitter = c->max_requests / 10;
+    if (c->worker_lifetime_jitter < 0)
+        c->worker_lifetime_jitter = c->worker_lifetime / 10;
     c->workers =
         c->workers_wanted > 0 ? c->workers_wanted : rp_workers_auto("");
     if (c->workers > RP_MAX_WORKERS)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -14,6 +15,7 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/renew.h"
+#include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
 
 struct service {
@@ -22,6 +24,9 @@ struct service {
     const struct rp_door *door;
     struct rp_listeners listeners;
     int pid_fd;
+    char pid_path[PATH_MAX]; /* "": there is no such file */
+    struct rp_upgrade upgrade;
+    bool handed_over; /* another master goes on with the sockets */
 };
 
 /* ---- Sockets ---- */
@@ -30,7 +35,8 @@ static void
 close_listeners(struct service *s)
 {
     for (size_t i = 0; i < s->listeners.n; i++)
-        rp_bind_close(&s->config->binds[i], s->listeners.fds[i], true);
+        rp_bind_close(&s->config->binds[i], s->listeners.fds[i],
+                      !s->handed_over);
     free(s->listeners.fds);
     if (s->listeners.access_fd > STDOUT_FILENO)
         close(s->listeners.access_fd);
@@ -53,7 +59,9 @@ open_listeners(struct service *s)
     }
     for (size_t i = 0; i < c->nbinds; i++) {
         char text[256];
-        int fd = rp_bind_open(&c->binds[i], &o, text, sizeof(text));
+        int fd = rp_upgrade_take(&s->upgrade, c->binds[i].text);
+        if (fd < 0)
+            fd = rp_bind_open(&c->binds[i], &o, text, sizeof(text));
         if (fd < 0) {
             rp_log(RP_LOG_CRITICAL, "%s", text);
             return -1;
@@ -63,6 +71,7 @@ open_listeners(struct service *s)
         rp_info("listening on %s%s",
                 c->binds[i].kind == RP_BIND_UNIX ? "" : "http://", text);
     }
+    rp_upgrade_close_rest(&s->upgrade);
     return 0;
 }
 
@@ -90,12 +99,19 @@ stop_listening(struct service *s)
 static int
 write_pid(struct service *s)
 {
-    const char *path = s->config->pid;
+    char *path = s->pid_path;
     char text[16];
     int n;
 
-    if (!path)
+    if (!s->config->pid)
         return 0;
+    /* The old master has the name itself as long as it lives. */
+    n = snprintf(path, sizeof(s->pid_path), "%s%s", s->config->pid,
+                 rp_upgrade_has_old(&s->upgrade) ? ".2" : "");
+    if (n < 0 || (size_t)n >= sizeof(s->pid_path)) {
+        rp_log(RP_LOG_CRITICAL, "the path of the pid file is too long");
+        return -1;
+    }
     s->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (s->pid_fd < 0) {
         rp_log_errno(RP_LOG_CRITICAL, "cannot write the pid file %s", path);
@@ -119,8 +135,22 @@ remove_pid(struct service *s)
 {
     if (s->pid_fd < 0)
         return;
-    unlink(s->config->pid);
+    unlink(s->pid_path);
     close(s->pid_fd);
+}
+
+/* The old master is gone: what was its own is ours now. */
+static void
+succeed(struct service *s)
+{
+    rp_info("the old master is gone: this one is alone");
+    if (s->pid_fd < 0)
+        return;
+    if (rename(s->pid_path, s->config->pid) < 0)
+        rp_log_errno(RP_LOG_ERROR, "cannot rename the pid file %s",
+                     s->pid_path);
+    else
+        snprintf(s->pid_path, sizeof(s->pid_path), "%s", s->config->pid);
 }
 
 /* ---- What ps and top show ---- */
@@ -182,9 +212,31 @@ after_fork_child(void *arg)
 }
 
 static void
-on_stop(void *arg)
+on_stop(void *arg, pid_t other)
 {
-    stop_listening(arg);
+    struct service *s = arg;
+
+    s->handed_over = other > 0 || rp_upgrade_has_old(&s->upgrade);
+    if (!s->handed_over)
+        stop_listening(s);
+}
+
+static int
+upgrade(void *arg)
+{
+    struct service *s = arg;
+
+    return rp_upgrade_exec(&s->upgrade, s->config, &s->listeners);
+}
+
+static int
+on_turn(void *arg)
+{
+    struct service *s = arg;
+
+    if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
+        succeed(s);
+    return -1;
 }
 
 static void
@@ -195,6 +247,8 @@ fill_master(struct rp_master_config *m, const struct rp_config *c)
     m->timeout = c->timeout;
     m->startup_timeout = c->startup_timeout;
     m->graceful_timeout = c->graceful_timeout;
+    m->shutdown_delay = c->shutdown_delay;
+    m->recycle_parallel = (uint32_t)c->recycle_parallel;
     m->boot_failures = (uint32_t)c->boot_failures;
     m->backoff_min = c->respawn_backoff;
 }
@@ -264,6 +318,8 @@ run_master(struct service *s)
         .on_reload = on_reload,
         .on_stop = on_stop,
         .reopen_logs = reopen_logs,
+        .upgrade = upgrade,
+        .on_turn = on_turn,
     };
     struct rp_master_config m;
 
@@ -305,13 +361,17 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     int status = RP_EXIT_BIND;
 
     rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
-    if (open_access(&s, config) < 0 || write_pid(&s) < 0)
+    if (open_access(&s, config) < 0)
         return RP_EXIT_USAGE;
-    if (open_listeners(&s) == 0)
+    rp_upgrade_init(&s.upgrade, config->folder);
+    if (write_pid(&s) < 0)
+        status = RP_EXIT_USAGE;
+    else if (open_listeners(&s) == 0)
         status = door->alone && config->workers == 1 ? run_alone(&s)
                                                      : run_master(&s);
     close_listeners(&s);
     remove_pid(&s);
     rp_config_free(s.renewed);
+    rp_upgrade_fini(&s.upgrade);
     return status;
 }

@@ -14,6 +14,7 @@
 #include "rupy/net/server.h"
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
+#include "rupy/serve/recycle.h"
 
 #define TICK 1.0        /* seconds between heartbeats of an idle loop ... */
 #define TICKS 4         /* ... or so many in the time it may be silent */
@@ -41,6 +42,7 @@ struct serving {
     ev_signal reopen;
     ev_io master;
     ev_timer tick, drain;
+    struct rp_recycle recycle;
     bool stopping;
     double stop_at; /* the graceful deadline */
     void (*stopped)(void *);
@@ -138,6 +140,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop, (void)revents;
     /* The turn that this timer makes is the heartbeat. */
     rp_wsocks_tick(&s->service.wsocks);
+    rp_recycle_look(&s->recycle, s->worker);
 }
 
 /* ---- What the Python half asks for ---- */
@@ -246,6 +249,7 @@ on_turn(void *arg)
 
     if (s->service.access)
         rp_access_flush(s->service.access);
+    rp_recycle_count(&s->recycle, s->worker);
     return more;
 }
 
@@ -417,6 +421,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
     };
     int status;
 
+    rp_recycle_init(&s.recycle, c);
     if (door->init_core && start_interpreter(&s) < 0)
         return RP_EXIT_BOOT;
     status = rp_py_worker_run(&python, door->app, &ops, &s);

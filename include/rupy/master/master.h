@@ -71,14 +71,13 @@ struct rp_master_ops {
     /* SIGHUP.  May change config, but for max_workers and board.
      * Return 0, or -1 (and say why) to keep everything as it is. */
     int (*on_reload)(void *arg, struct rp_master_config *config);
-    /* The service is about to stop: before any worker hears of it. */
-    void (*on_stop)(void *arg);
+    /* The service is about to stop: before any worker hears of it.  other:
+     * the master that SIGUSR2 has started and that goes on, or 0. */
+    void (*on_stop)(void *arg, pid_t other);
     void (*reopen_logs)(void *arg);
-    /* SIGUSR2: start the other master.  Return its pid, to be waited for, or
-     * -1 (and say why). */
-    pid_t (*upgrade)(void *arg);
-    /* It has ended, and with what status of wait(2). */
-    void (*upgrade_ended)(void *arg, int status);
+    /* SIGUSR2, in a forked child: become another master by execve(2).
+     * Return, if at all, an exit status.  NULL: the signal is ignored. */
+    int (*upgrade)(void *arg);
     /* Each turn of the master's loop, before it waits.  Return a descriptor
      * that shall end the wait when it is readable, or -1.  The descriptor of
      * an epoll or a libev loop will do: so other things (metrics, a control

@@ -37,7 +37,7 @@ enum rp_worker_state {
     X(STUCK, "stuck")                                                          \
     X(ASKED, "asked")
 
-enum rp_recycle {
+enum rp_recycle_reason {
 #define X(name, text) RP_RECYCLE_##name,
     RP_RECYCLES(X)
 #undef X
@@ -102,7 +102,7 @@ void rp_board_sum(const struct rp_board *b, struct rp_totals *out);
 /* How many slots are in this state. */
 uint32_t rp_board_count(const struct rp_board *b, enum rp_worker_state state);
 const char *rp_worker_state_name(enum rp_worker_state state);
-const char *rp_recycle_name(enum rp_recycle why);
+const char *rp_recycle_name(enum rp_recycle_reason why);
 
 /* Copy what is being worked on, "GET /path", with a NUL to out, size bytes
  * of room.  Return its length; 0 when nothing is in flight.  May be torn when

@@ -44,7 +44,7 @@ int rp_worker_say_ready(struct rp_worker *w);
 /* "Replace me when it suits": too many requests, too old, too fat.  The
  * master starts another one and sends SIGTERM when that is ready; until then
  * go on serving.  Return as rp_worker_say_ready(). */
-int rp_worker_ask_recycle(struct rp_worker *w, enum rp_recycle why);
+int rp_worker_ask_recycle(struct rp_worker *w, enum rp_recycle_reason why);
 
 /* Becomes readable when the master is dead, or has something to say.
  * -1: no master. */

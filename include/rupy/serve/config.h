@@ -56,6 +56,7 @@ struct rp_config {
     bool factory;
     struct rp_strs app_dirs; /* none: the current folder */
     const char *chdir, *venv;
+    const char *folder; /* the one before --chdir; NULL: it has no name */
     struct rp_strs env, env_files;
 
     struct rp_strs bind; /* as given; binds below is what counts */
@@ -71,6 +72,12 @@ struct rp_config {
     /* Seconds; 0: none. */
     double timeout, startup_timeout, graceful_timeout, respawn_backoff;
     double queue_timeout;
+    double shutdown_delay;
+    int recycle_parallel;
+    int max_requests;        /* 0: no limit, as below */
+    int max_requests_jitter; /* after finish: never below 0 */
+    double worker_lifetime, worker_lifetime_jitter;
+    uint64_t worker_max_rss;
     bool cancel_on_disconnect;
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;

@@ -146,32 +146,16 @@ reopen_logs(void *arg)
     atomic_fetch_add(&t->facts->reopens, 1);
 }
 
-static pid_t
+static int
 upgrade(void *arg)
 {
     struct toy *t = arg;
-    pid_t pid;
 
-    if (!t->upgrades)
-        return -1;
-    pid = fork();
-    if (pid == 0) {
-        alarm(3 * TOY_PATIENCE);
-        while (!t->facts->broken)
-            toy_nap();
-        _exit(7);
-    }
+    alarm(3 * TOY_PATIENCE);
     atomic_fetch_add(&t->facts->upgrades, 1);
-    return pid;
-}
-
-static void
-upgrade_ended(void *arg, int status)
-{
-    struct toy *t = arg;
-
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 7)
-        atomic_fetch_add(&t->facts->upgrades_ended, 1);
+    while (!t->facts->broken)
+        toy_nap();
+    return 7;
 }
 
 static int
@@ -213,7 +197,6 @@ toy_start(struct toy *t)
         .on_reload = on_reload,
         .reopen_logs = reopen_logs,
         .upgrade = upgrade,
-        .upgrade_ended = upgrade_ended,
         .on_turn = on_turn,
     };
 

@@ -20,7 +20,7 @@ enum { TOY_PATIENCE = 10 };
 struct toy_facts {
     _Atomic uint32_t starts, terms, usr1s, orphans, reports, aborts;
     _Atomic uint32_t ready_calls, reopens, reloads, turns;
-    _Atomic uint32_t upgrades, upgrades_ended;
+    _Atomic uint32_t upgrades;
     _Atomic uint32_t before_forks, after_parents, after_children;
     /* Switches for the toys to obey. */
     _Atomic uint32_t go, broken;
@@ -34,7 +34,6 @@ struct toy {
     toy_child *child;
     struct toy_facts *facts;
     struct rp_board *board;
-    bool upgrades; /* SIGUSR2 starts something, until facts->broken */
     pid_t master;
     int log;
     char text[65536];

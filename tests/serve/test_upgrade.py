@@ -1,0 +1,192 @@
+"""USR2, WINCH and HUP: another master beside the old one, and back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+from serving import (
+    START_DEADLINE,
+    Client,
+    Load,
+    Server,
+    Servers,
+    is_alive,
+    wait_for,
+)
+
+APP = """
+import os
+from rupy import Rupy
+
+app = Rupy()
+
+@app.get("/")
+def index():
+    return "index"
+
+@app.get("/environment")
+def environment():
+    return {k: v for k, v in os.environ.items() if "UPGRADE" in k}
+"""
+
+
+def children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def start(serve: Servers, folder: Path, *options: str) -> tuple[Server, Path]:
+    path = folder / "rupy.pid"
+    return serve(APP, "--pid", str(path), "--workers", "2", *options), path
+
+
+def pid_in(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def upgrade(server: Server, old: int, path: Path, workers: int = 2) -> int:
+    """Start another master; give its pid when its workers serve."""
+    os.kill(old, signal.SIGUSR2)
+    beside = Path(f"{path}.2")
+    new = int(wait_for(lambda: pid_in(beside), "the new master's pid file"))
+    ready = re.compile(rf"\[{new}\] .* ready after")
+    wait_for(
+        lambda: len(ready.findall(server.stderr)) >= workers,
+        "the new master's workers serve",
+        START_DEADLINE,
+    )
+    return new
+
+
+def leave(pid: int, number: signal.Signals = signal.SIGQUIT) -> None:
+    os.kill(pid, number)
+    wait_for(lambda: not is_alive(pid), f"master {pid} has gone")
+
+
+def test_the_new_master_takes_over_and_no_request_fails(
+    serve: Servers, tmp_path: Path
+) -> None:
+    server, path = start(serve, tmp_path)
+    master = server.pid
+    with Load(server.address, "/") as load:
+        for _ in range(3):
+            load.wait_ok(100)
+            new = upgrade(server, master, path)
+            server.wait_log(f"master {new} started beside this one")
+            load.wait_ok(100)
+            leave(master)
+            wait_for(lambda: pid_in(path) == new, "the pid file is the new")  # noqa: B023
+            master = new
+        load.wait_ok(100)
+    assert load.failed == []
+    assert load.stale <= load.ok // 1000
+    assert not Path(f"{path}.2").exists()
+    assert server.process.wait(10) == 0
+    leave(master, signal.SIGTERM)
+    assert not path.exists()
+
+
+def test_the_new_master_is_stopped_and_the_old_one_goes_on(
+    serve: Servers, tmp_path: Path
+) -> None:
+    server, path = start(serve, tmp_path)
+    with Load(server.address, "/") as load:
+        new = upgrade(server, server.pid, path)
+        # The way that nginx's manual tells: only the new one has workers.
+        server.tell(signal.SIGWINCH)
+        wait_for(lambda: children(server.pid) == [new], "the old workers left")
+        load.wait_ok(100)
+        # And back.
+        server.tell(signal.SIGHUP)
+        wait_for(lambda: len(children(server.pid)) == 3, "they are back")
+        load.wait_ok(100)
+        leave(new)
+        server.wait_log(f"master {new} exited with status 0")
+        load.wait_ok(100)
+    assert load.failed == []
+    assert pid_in(path) == server.pid
+
+
+def test_a_unix_socket_survives_its_first_owner(
+    serve: Servers, tmp_path: Path
+) -> None:
+    name = str(tmp_path / "app.sock")
+    path = tmp_path / "rupy.pid"
+    server = serve(
+        APP, "--pid", str(path), "--workers", "2", binds=(f"unix:{name}",)
+    )
+    new = upgrade(server, server.pid, path)
+    leave(server.pid)
+    with Client(name) as client:
+        assert client.get("/").text == "index"
+    wait_for(lambda: pid_in(path) == new, "the pid file is the new master's")
+    again = upgrade(server, new, path)
+    # Back out: the new one's end takes nothing from the old one.
+    leave(again)
+    with Client(name) as client:
+        assert client.get("/").text == "index"
+    leave(new, signal.SIGTERM)
+    assert not os.path.exists(name)
+    assert server.process.wait(10) == 0
+
+
+def test_a_new_program_that_does_not_start_changes_nothing(
+    serve: Servers, tmp_path: Path
+) -> None:
+    source = tmp_path / "broken_later.py"
+    source.write_text(APP)
+    path = tmp_path / "rupy.pid"
+    server = serve("broken_later:app", "--pid", str(path), cwd=tmp_path)
+    server.may_die = True  # the worker of the new master
+    source.write_text("raise RuntimeError('broken')\n")
+    with Load(server.address, "/") as load:
+        server.tell(signal.SIGUSR2)
+        server.wait_log("exited with status 4: this one goes on")
+        load.wait_ok(50)
+    assert load.failed == []
+    # And the next attempt is not refused.
+    source.write_text(APP)
+    new = upgrade(server, server.pid, path, workers=1)
+    leave(server.pid)
+    wait_for(lambda: pid_in(path) == new, "the pid file is the new master's")
+    assert server.get("/").text == "index"
+    leave(new, signal.SIGTERM)
+    assert server.process.wait(10) == 0
+
+
+def test_words_environment_and_folder_are_those_of_the_first_start(
+    serve: Servers, tmp_path: Path
+) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "where.py").write_text(
+        APP
+        + """
+@app.get("/where")
+def where():
+    return [os.getcwd(), os.environ.get("GIVEN"), os.environ.get("SET")]
+"""
+    )
+    path = tmp_path / "rupy.pid"
+    server = serve(
+        "where:app",
+        *("--chdir", "inner", "--env", "SET=by option", "--pid", str(path)),
+        env={"GIVEN": "by the shell"},
+        cwd=tmp_path,
+    )
+    want = [str(tmp_path / "inner"), "by the shell", "by option"]
+    assert server.get("/where").json() == want
+    new = upgrade(server, server.pid, path, workers=1)
+    leave(server.pid)
+    assert server.get("/where").json() == want
+    assert server.get("/environment").json() == {}
+    leave(new, signal.SIGTERM)
+    assert server.process.wait(10) == 0
