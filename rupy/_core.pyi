@@ -272,6 +272,42 @@ class App:
     ) -> None:
         """ValueError for a bad pattern or a duplicate."""
 
+    def _set_first_state(self, state: dict[str, Any], /) -> None:
+        """What request.state begins with."""
+
+    @staticmethod
+    def _status(request: Request, /) -> tuple[int, str | None] | None:
+        """The status that answers, and Allow; None: there is a handler."""
+
+    @staticmethod
+    def _begin(request: Request, /) -> Any:
+        """Call the handler: what it returned, a Tapped, or a future of one."""
+
+    @staticmethod
+    def _call(
+        request: Request, function: Callable[..., object], /, *args: object
+    ) -> Any:
+        """Call what is not async: it sees no running loop."""
+
+    @staticmethod
+    def _log(text: str, /) -> None:
+        """One event in the server's log, at level error."""
+
+class Tapped:
+    """The answer of a handler that is no plain function."""
+
+    def head(
+        self,
+    ) -> tuple[int, list[tuple[str, str]], str | None, int, bytes | None]:
+        """Status, headers, content type, promised length or -1, content or
+        None when it comes in pieces."""
+
+    def take(self) -> bytes | asyncio.Future[Any] | None:
+        """The next piece; None at the end; or what to wait for."""
+
+    def close(self) -> None:
+        """Nobody wants the rest."""
+
 class Worker:
     """The C half of one worker; made by the server only."""
 

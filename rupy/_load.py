@@ -91,9 +91,8 @@ def report(error: BaseException) -> str:
 
 def _is_ours(tb: TracebackType) -> bool:
     file = tb.tb_frame.f_code.co_filename
-    return (
-        file in (__file__, importlib.__file__)
-        or file.startswith("<frozen importlib")
+    return file in (__file__, importlib.__file__) or file.startswith(
+        "<frozen importlib"
     )
 
 

@@ -60,7 +60,7 @@ async def main(worker: _core.Worker) -> int:
     app = worker.app
     if isinstance(app, Rupy):
         try:
-            await app._startup()
+            await app._startup(worker.lifespan, worker.log)
         except (Exception, SystemExit, asyncio.CancelledError):
             if worker.may_report():
                 worker.log("start-up failed\n" + traceback.format_exc())

@@ -10,15 +10,19 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Mapping,
 )
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
 )
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
-from . import _core, _pattern, _signature
+from . import _core, _mount, _pattern, _signature
+from ._around import Around
+from ._lifespan import Lifespan as ASGILifespan
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 Hook = TypeVar("Hook", bound=Callable[[], Awaitable[object] | object])
@@ -42,7 +46,7 @@ class Route(NamedTuple):
     threaded: bool
 
 
-class Rupy(_core.App):
+class Rupy(Around):
     """A web application.
 
     ``import_name`` is accepted for those who are used to giving
@@ -176,12 +180,18 @@ class Rupy(_core.App):
     def url_for(self, name: str, /, **params: object) -> str:
         """The path of the first route of that name with these parameters.
 
-        Values are percent-encoded (RFC 3986 2.1).
+        Values are percent-encoded (RFC 3986 2.1).  ``"name:route"`` is a
+        route of the application that is mounted with that name.
 
         Raises LookupError when no route of that name takes exactly these
         parameters, and ValueError for a value that its converter would not
         take back.
         """
+        mount, _, rest = name.partition(":")
+        if rest:
+            for mounted in self._mounts:
+                if mounted.name == mount and isinstance(mounted.app, Rupy):
+                    return mounted.prefix + mounted.app.url_for(rest, **params)
         routes = self._paths.get(name, [])
         for pieces in routes:
             if set(_pattern.names(pieces)) == params.keys():
@@ -221,7 +231,9 @@ class Rupy(_core.App):
         An async generator function that yields once, or a function that
         gives an async context manager; it may take the application.  It is
         entered before the first ``on_startup`` function and left after the
-        last ``on_shutdown`` one, in the same task.
+        last ``on_shutdown`` one, in the same task.  What it yields, a mapping
+        of names, is what ``request.state`` begins with: a shallow copy for
+        each request.
 
         Raises ValueError when there is one already, TypeError when it is
         neither.
@@ -241,16 +253,38 @@ class Rupy(_core.App):
             self._lifespan = manager
         return function
 
-    async def _startup(self) -> None:
+    async def _startup(
+        self,
+        lifespan: str = "auto",
+        log: Callable[[str], None] = _core.App._log,
+        first: Mapping[str, Any] | None = None,
+    ) -> None:
         """What a worker does before it serves; what was begun is undone when
-        it fails."""
+        it fails.
+
+        ``lifespan`` and ``log`` are for mounted ASGI applications, ``first``
+        is what the application that this one is mounted in has in
+        request.state.
+        """
         async with AsyncExitStack() as stack:
+            state = dict(first or {})
             if self._lifespan is not None:
-                await stack.enter_async_context(self._lifespan())
+                given = await stack.enter_async_context(self._lifespan())
+                state.update(_state_of(given))
+            self._set_first_state(state)
             for hook in self._startups:
                 await _call(hook)
             for hook in self._shutdowns:
                 stack.push_async_callback(_call, hook)
+            for mount in _mount.lifespans(self):
+                if isinstance(mount.app, Rupy):
+                    await mount.app._startup(lifespan, log, state)
+                    stack.push_async_callback(mount.app._shutdown)
+                elif mount.kind == "asgi":
+                    mount.state.update(state)
+                    life = ASGILifespan(mount.app, mount.state, lifespan, log)
+                    await life.startup()
+                    stack.push_async_callback(life.shutdown)
             self._exit = stack.pop_all()
 
     async def _shutdown(self) -> None:
@@ -284,6 +318,20 @@ class Rupy(_core.App):
         status = _core.serve(self, {"workers": workers, **options})
         if status != 0:
             sys.exit(status)
+
+
+def _state_of(given: object) -> Mapping[str, Any]:
+    """What a lifespan yielded, for request.state."""
+    if given is None:
+        return {}
+    if isinstance(given, SimpleNamespace):
+        return vars(given)
+    if isinstance(given, Mapping) and all(isinstance(k, str) for k in given):
+        return given
+    raise TypeError(
+        f"lifespan: it yielded {type(given).__name__}, not a mapping of names"
+        " to what request.state begins with"
+    )
 
 
 async def _call(hook: Callable[[], object]) -> None:

@@ -1,10 +1,10 @@
 """An application without a framework: ASGI 3 as it is.
 
-    rupy-serve rupy.examples.asgi_app:app
+rupy-serve rupy.examples.asgi_app:app
 
-    curl http://127.0.0.1:8000/
-    curl -N http://127.0.0.1:8000/clock
-    curl -T file http://127.0.0.1:8000/upload
+curl http://127.0.0.1:8000/
+curl -N http://127.0.0.1:8000/clock
+curl -T file http://127.0.0.1:8000/upload
 """
 
 from __future__ import annotations

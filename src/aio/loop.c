@@ -240,6 +240,15 @@ rp_loop_copy_context(struct rp_loop *loop)
     return loop->base_ctx ? PyContext_Copy(loop->base_ctx) : PyContext_New();
 }
 
+PyObject *
+rp_loop_swap_context(struct rp_loop *loop, PyObject *context)
+{
+    PyObject *before = loop->base_ctx;
+
+    loop->base_ctx = context;
+    return before;
+}
+
 int
 rp_loop_call_soon(struct rp_loop *loop, void (*fn)(void *arg), void *arg)
 {

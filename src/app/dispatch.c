@@ -21,6 +21,32 @@ route_path(struct rp_exchange *x, struct rp_str *out)
 }
 
 int
+rp_exchange_route(struct rp_exchange *x, struct rp_router *router,
+                  struct rp_str path, struct rp_buf *allow)
+{
+    const struct rp_request *r = &x->request;
+
+    switch (rp_router_match(router, r->method_name, path, &x->match, allow)) {
+    case RP_ROUTE_FOUND:
+        x->handler = &((struct rp_route *)x->match.route)->handler;
+        return 0;
+    case RP_ROUTE_NOT_FOUND:
+        return 404;
+    case RP_ROUTE_NOT_ALLOWED:
+        /* A method nobody knows is 501, one that is not for this resource
+         * is 405 (RFC 9110 9.1). */
+        return r->method == RP_METHOD_OTHER ? 501 : 405;
+    case RP_ROUTE_OPTIONS:
+        return 204;
+    case RP_ROUTE_LIMIT:
+        rp_warn("404: a route's regex hit its match limit on %.*s",
+                RP_STR_ARG(r->path));
+        return 404;
+    }
+    return 404;
+}
+
+int
 rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
 {
     struct rp_service *v = x->v;
@@ -47,23 +73,8 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
     }
     if (route_path(x, &path) < 0)
         return 503;
-    switch (
-        rp_router_match(v->router, r->method_name, path, &x->match, allow)) {
-    case RP_ROUTE_FOUND:
-        x->handler = &((struct rp_route *)x->match.route)->handler;
-        return 0;
-    case RP_ROUTE_NOT_FOUND:
-        return 404;
-    case RP_ROUTE_NOT_ALLOWED:
-        /* A method nobody knows is 501, one that is not for this resource
-         * is 405 (RFC 9110 9.1). */
-        return r->method == RP_METHOD_OTHER ? 501 : 405;
-    case RP_ROUTE_OPTIONS:
-        return 204;
-    case RP_ROUTE_LIMIT:
-        rp_warn("404: a route's regex hit its match limit on %.*s",
-                RP_STR_ARG(r->path));
-        return 404;
-    }
-    return 404;
+    int status = rp_exchange_route(x, v->router, path, allow);
+    if (v->root.ops && v->root.ops->found)
+        return v->root.ops->found(v->root.self, x, path, status, allow);
+    return status;
 }

@@ -14,19 +14,19 @@
 const struct rp_request *
 rp_exchange_request(const struct rp_exchange *x)
 {
-    return &x->request;
+    return &x->root->request;
 }
 
 const struct rp_match *
 rp_exchange_match(const struct rp_exchange *x)
 {
-    return &x->match;
+    return &x->root->match;
 }
 
 struct rp_str
 rp_exchange_content(const struct rp_exchange *x)
 {
-    return x->content;
+    return x->root->content;
 }
 
 const struct rp_peer *
@@ -38,12 +38,13 @@ rp_exchange_peer(const struct rp_exchange *x)
 enum rp_content_end
 rp_exchange_content_end(const struct rp_exchange *x)
 {
-    return x->ops->content_end(x);
+    return x->root->ops->content_end(x->root);
 }
 
 void
 rp_exchange_take_content(struct rp_exchange *x, size_t n)
 {
+    x = x->root;
     rp_buf_del(&x->content_buf, n);
     x->content = (struct rp_str){x->content_buf.p, x->content_buf.n};
     x->ops->taken(x);
@@ -52,13 +53,13 @@ rp_exchange_take_content(struct rp_exchange *x, size_t n)
 void
 rp_exchange_want_content(struct rp_exchange *x)
 {
-    x->ops->want(x);
+    x->root->ops->want(x->root);
 }
 
 struct rp_arena *
 rp_exchange_arena(struct rp_exchange *x)
 {
-    return &x->arena;
+    return &x->root->arena;
 }
 
 void
@@ -88,13 +89,13 @@ rp_exchange_is_retiring(const struct rp_exchange *x)
 bool
 rp_exchange_is_half_closed(const struct rp_exchange *x)
 {
-    return x->eof;
+    return x->root->eof;
 }
 
 bool
 rp_exchange_is_full(const struct rp_exchange *x)
 {
-    return x->sink->over;
+    return x->tap ? x->full : x->sink->over;
 }
 
 int
@@ -138,6 +139,11 @@ finish(struct rp_exchange *x)
     struct rp_service *v = x->v;
     int class = x->status / 100;
 
+    if (x->tap) {
+        x->tap->end(x->tap_self, x->failed);
+        return;
+    }
+
     rp_count(v->counters->responses[class <= 5 ? class : 0], 1);
     if (v->access)
         rp_access_add(v->access, &(struct rp_access_record){
@@ -158,8 +164,8 @@ fail(struct rp_exchange *x, const char *why)
 {
     if (!x->failed)
         rp_error("%.*s %.*s: connection closed: %s",
-                 RP_STR_ARG(x->request.method_name),
-                 RP_STR_ARG(x->request.path), why);
+                 RP_STR_ARG(x->root->request.method_name),
+                 RP_STR_ARG(x->root->request.path), why);
     x->failed = true;
     x->close = true;
 }
@@ -184,7 +190,7 @@ rp_exchange_head(struct rp_exchange *x, int status,
                  const struct rp_field *fields, unsigned nfields,
                  struct rp_str content_type, int64_t length)
 {
-    const struct rp_request *r = &x->request;
+    const struct rp_request *r = &x->root->request;
     bool close = x->close;
 
     if (status < 200 || status > 599)
@@ -194,6 +200,13 @@ rp_exchange_head(struct rp_exchange *x, int status,
             return -1;
     if (content_type.n > 0 && !rp_is_field_value(content_type))
         return -1;
+    if (x->tap) {
+        x->status = status;
+        x->left = length;
+        x->tap->head(x->tap_self, status, fields, nfields, content_type,
+                     length);
+        return 0;
+    }
     if (fields_say_close(fields, nfields) || x->v->retiring ||
         x->ops->must_close(x))
         close = true;
@@ -225,7 +238,7 @@ rp_exchange_head(struct rp_exchange *x, int status,
 bool
 rp_exchange_is_mute(const struct rp_exchange *x)
 {
-    return x->request.method == RP_METHOD_HEAD || x->status == 205 ||
+    return x->root->request.method == RP_METHOD_HEAD || x->status == 205 ||
            !rp_status_has_content(x->status);
 }
 
@@ -238,8 +251,8 @@ clip(struct rp_exchange *x, size_t n)
     if ((uint64_t)x->left < n) {
         rp_warn("%.*s %.*s: the answer is longer than its Content-Length: "
                 "%zu bytes cut off",
-                RP_STR_ARG(x->request.method_name), RP_STR_ARG(x->request.path),
-                n - (size_t)x->left);
+                RP_STR_ARG(x->root->request.method_name),
+                RP_STR_ARG(x->root->request.path), n - (size_t)x->left);
         n = (size_t)x->left;
         x->close = true;
     }
@@ -271,6 +284,8 @@ rp_exchange_write(struct rp_exchange *x, const void *p, size_t n)
     n = clip(x, n);
     if (n == 0)
         return 0;
+    if (x->tap)
+        return x->full = x->tap->write(x->tap_self, p, n);
     if (put(x, p, n) < 0) {
         fail(x, "no memory for content");
         return 0;
@@ -309,6 +324,8 @@ rp_exchange_send_file(struct rp_exchange *x, int fd, off_t off, size_t n,
 
     if (send)
         n = clip(x, n);
+    if (x->tap && send && n > 0)
+        return x->full = x->tap->file(x->tap_self, fd, off, n, release, arg);
     if (!send || n == 0 || put_file(x, fd, off, n, release, arg) < 0) {
         if (send && n > 0)
             fail(x, "no memory for content");
@@ -347,12 +364,14 @@ rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a)
             a->release(a->arg);
         rp_error("%.*s %.*s: 500: the answer has a status or a field that "
                  "must not go out",
-                 RP_STR_ARG(x->request.method_name),
-                 RP_STR_ARG(x->request.path));
+                 RP_STR_ARG(x->root->request.method_name),
+                 RP_STR_ARG(x->root->request.path));
         rp_exchange_answer_status(x, 500);
         return;
     }
-    if (content.n > 0 && !rp_exchange_is_mute(x) && !x->failed) {
+    if (x->tap && content.n > 0 && !rp_exchange_is_mute(x)) {
+        x->tap->write(x->tap_self, content.p, content.n);
+    } else if (content.n > 0 && !rp_exchange_is_mute(x) && !x->failed) {
         if (a->release && content.n >= RP_SINK_REF_MIN &&
             rp_sink_add_ref(x->sink, content.p, content.n, a->release,
                             a->arg) == 0) {

@@ -33,6 +33,7 @@ rp_exchange_early_hints(struct rp_exchange *x, const struct rp_field *fields,
     struct rp_buf *out = &x->sink->out;
     size_t before = out->n;
 
+    x = x->root;
     if (check(fields, nfields) < 0)
         return -1;
     /* RFC 9110 15.2: no 1xx to an HTTP/1.0 client. */
@@ -51,7 +52,7 @@ rp_exchange_end_trailers(struct rp_exchange *x, const struct rp_field *fields,
 {
     struct rp_buf *out = &x->sink->out;
     size_t before = out->n;
-    bool mute = x->request.method == RP_METHOD_HEAD;
+    bool mute = x->root->request.method == RP_METHOD_HEAD;
 
     if (x->framing == RP_FRAMING_CHUNKED && !mute && !x->failed &&
         nfields > 0) {

@@ -54,12 +54,5 @@ void
 rp_h1_answer_status(struct rp_exchange *x, int status,
                     const struct rp_buf *allow)
 {
-    struct rp_field f = {RP_STR("Allow"), {allow->p, allow->n}};
-
-    if (status == 503)
-        rp_exchange_answer_busy(x);
-    else if ((status == 405 || status == 204) && allow->n > 0)
-        rp_exchange_answer_plain(x, status, &f, 1);
-    else
-        rp_exchange_answer_status(x, status);
+    rp_exchange_answer_routing(x, status, (struct rp_str){allow->p, allow->n});
 }

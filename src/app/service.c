@@ -33,6 +33,7 @@ rp_exchange_new(struct rp_service *v)
         if (!x)
             return NULL;
         x->v = v;
+        x->root = x;
         x->fields = (struct rp_field *)(void *)(x + 1);
         rp_arena_init(&x->arena, ARENA_MAX);
         rp_buf_init(&x->content_buf, 0);
@@ -41,6 +42,7 @@ rp_exchange_new(struct rp_service *v)
     x->via = NULL;
     x->handler = NULL;
     x->data = NULL;
+    x->front = NULL;
     x->content = (struct rp_str){NULL, 0};
     x->match.nparams = 0;
     x->match.route = NULL;
@@ -68,6 +70,8 @@ rp_exchange_free(struct rp_exchange *x)
 {
     struct rp_exchange_pool *pool = x->v->pool;
 
+    if (x->front)
+        x->front->over(x->front);
     if (x->started)
         x->v->nactive--;
     if (pool->n >= POOL_MAX) {

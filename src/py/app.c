@@ -1,7 +1,7 @@
 /* app.c -- rupy._core.App: the routes of a native application. */
 #include <stddef.h>
 
-#include "rupy/py/native.h"
+#include "rupy/py/front.h"
 
 enum {
     ERROR_SIZE = 512,
@@ -45,6 +45,7 @@ static int
 app_traverse(struct rp_app_object *app, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(app));
+    Py_VISIT(app->first_state);
     for (unsigned i = 0; i < app->nroutes; i++) {
         Py_VISIT(app->routes[i]->handler);
         Py_VISIT(app->routes[i]->pattern);
@@ -56,6 +57,7 @@ app_traverse(struct rp_app_object *app, visitproc visit, void *arg)
 static int
 app_clear(struct rp_app_object *app)
 {
+    Py_CLEAR(app->first_state);
     for (unsigned i = 0; i < app->nroutes; i++) {
         Py_CLEAR(app->routes[i]->handler);
         Py_CLEAR(app->routes[i]->pattern);
@@ -70,6 +72,7 @@ app_dealloc(struct rp_app_object *app)
     PyTypeObject *tp = Py_TYPE(app);
 
     PyObject_GC_UnTrack(app);
+    Py_CLEAR(app->first_state);
     rp_router_free(app->router);
     for (unsigned i = 0; i < app->nroutes; i++)
         free_route(app->routes[i]);
@@ -238,8 +241,33 @@ PyDoc_STRVAR(
     app_doc,
     "The base of rupy.Rupy: routes, matched and called by the C core.");
 
+static PyObject *
+app_set_first_state(struct rp_app_object *app, PyObject *state)
+{
+    if (!PyDict_Check(state)) {
+        PyErr_SetString(PyExc_TypeError, "a dict is wanted");
+        return NULL;
+    }
+    Py_XSETREF(app->first_state,
+               PyDict_GET_SIZE(state) > 0 ? Py_NewRef(state) : NULL);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef app_methods[] = {
     {"_add_route", (PyCFunction)app_add_route, METH_VARARGS, add_route_doc},
+    {"_set_first_state", (PyCFunction)app_set_first_state, METH_O,
+     PyDoc_STR("What request.state begins with: a dict.")},
+    {"_status", rp_front_status, METH_O | METH_STATIC,
+     PyDoc_STR("(status, Allow or None) of a request without a handler, or "
+               "None.")},
+    {"_begin", rp_front_begin, METH_O | METH_STATIC,
+     PyDoc_STR("Call the handler: what it returned, a Tapped, or a future of "
+               "one.")},
+    {"_call", (PyCFunction)(void (*)(void))rp_front_call,
+     METH_FASTCALL | METH_STATIC,
+     PyDoc_STR("_call(request, function, *args): call what is not async.")},
+    {"_log", rp_front_log, METH_O | METH_STATIC,
+     PyDoc_STR("Log the first line as an error, the others below it.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -291,5 +319,9 @@ rp_py_native_exec(PyObject *module, struct rp_py_state *st)
         return -1;
     st->stream_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &rp_stream_spec, NULL);
-    return st->stream_type ? 0 : -1;
+    st->tapped_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &rp_tapped_spec, NULL);
+    return st->stream_type && st->tapped_type
+               ? PyModule_AddType(module, st->tapped_type)
+               : -1;
 }

@@ -48,6 +48,7 @@ asgi_dealloc(PyObject *self)
     rp_asgi_fields_clear(a);
     Py_CLEAR(a->request);
     Py_CLEAR(a->root_path);
+    Py_CLEAR(a->mount);
     Py_CLEAR(a->no_bytes);
     Py_CLEAR(a->path);
     Py_CLEAR(a->raw_path);

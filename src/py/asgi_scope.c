@@ -88,6 +88,16 @@ rp_asgi_scope_init(struct rp_asgi_object *a, const char *root_path)
     return 0;
 }
 
+int
+rp_asgi_set_mount(PyObject *asgi, PyObject *prefix)
+{
+    struct rp_asgi_object *a = (struct rp_asgi_object *)asgi;
+
+    Py_XSETREF(a->mount, Py_NewRef(prefix));
+    return set(a->scope, a->s_root_path,
+               PyUnicode_Concat(a->root_path, prefix));
+}
+
 /* New reference: the path, decoded; NULL without an exception: no UTF-8. */
 static PyObject *
 decode_path(PyObject *root, struct rp_arena *arena, struct rp_str raw)
@@ -254,7 +264,8 @@ set_prefix(struct rp_asgi_call *call, PyObject *scope, struct rp_str prefix)
     int bad = -1;
 
     if (path && PyDict_SetItem(scope, a->s_path, path) == 0 &&
-        PyDict_SetItem(scope, a->s_root_path, root) == 0)
+        set(scope, a->s_root_path,
+            a->mount ? PyUnicode_Concat(root, a->mount) : Py_NewRef(root)) == 0)
         bad = set(scope, a->s_raw_path, raw_path(root, raw));
     Py_XDECREF(path);
     Py_XDECREF(root);

@@ -3,6 +3,7 @@
 #include "rupy/py/interface.h"
 
 #include "rupy/py/asgi.h"
+#include "rupy/py/front.h"
 #include "rupy/py/wsgi.h"
 
 #define POOL_LIMIT 5.0 /* seconds that threads have to come to an end */
@@ -38,7 +39,8 @@ rp_interface_detect(PyObject *app, const char *wanted)
 }
 
 static int
-open_native(struct rp_interface *i, struct rp_router **router)
+open_native(struct rp_interface *i, struct rp_py_state *st,
+            struct rp_router **router, struct rp_handler *root)
 {
     struct rp_app_object *app = (struct rp_app_object *)i->app;
 
@@ -46,7 +48,8 @@ open_native(struct rp_interface *i, struct rp_router **router)
         PyErr_SetString(PyExc_RuntimeError, "the app is being served already");
         return -1;
     }
-    if (rp_app_object_compile(app) < 0)
+    if (rp_app_object_compile(app) < 0 ||
+        rp_fronts_new(st, app, i->loop, i->config, root, &i->fronts) < 0)
         return -1;
     app->loop = i->loop;
     app->debug = i->config->debug;
@@ -68,7 +71,7 @@ rp_interface_open(struct rp_interface *i, struct rp_py_state *st,
     *router = NULL;
     switch (kind) {
     case RP_PY_RUPY:
-        bad = open_native(i, router);
+        bad = open_native(i, st, router, root);
         break;
     case RP_PY_ASGI:
         i->server = rp_asgi_new(st, app, loop, config, state);
@@ -107,6 +110,7 @@ static void
 set_pool(struct rp_interface *i, struct rp_pool *pool)
 {
     i->pool = pool;
+    rp_fronts_set_pool(i->fronts, pool);
     if (i->kind == RP_PY_RUPY)
         ((struct rp_app_object *)i->app)->pool = pool;
     else if (i->kind == RP_PY_WSGI)
@@ -117,8 +121,11 @@ int
 rp_interface_start(struct rp_interface *i)
 {
     unsigned n = count_threads(i);
+    unsigned mounted = rp_fronts_threads(i->fronts, i->config->threads);
     struct rp_pool *pool;
 
+    if (mounted > n)
+        n = mounted;
     if (n == 0)
         return 0;
     pool = rp_pool_new(i->loop, n, i->config->queue_timeout);
@@ -135,6 +142,8 @@ rp_interface_close(struct rp_interface *i)
         return;
     rp_pool_free(i->pool, POOL_LIMIT);
     set_pool(i, NULL);
+    rp_fronts_free(i->fronts);
+    i->fronts = NULL;
     if (i->kind == RP_PY_RUPY)
         ((struct rp_app_object *)i->app)->loop = NULL;
     Py_CLEAR(i->server);

@@ -128,20 +128,14 @@ rp_native_refuse(struct rp_native_route *route, struct rp_exchange *x,
     rp_exchange_answer_status(x, 404);
 }
 
-static void
-native_start(void *self, struct rp_exchange *x)
+void
+rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
+                     PyObject *request)
 {
-    struct rp_native_route *route = self;
     struct rp_app_object *app = route->app;
-    PyObject *args[RP_MAX_PARAMS + 2], *request;
+    PyObject *args[RP_MAX_PARAMS + 2]; /* args[0]: scratch for vectorcall */
     int bad;
 
-    /* args[0] is scratch for vectorcall. */
-    request = rp_request_object_new(app->st, x, (PyObject *)app);
-    if (!request) {
-        rp_native_fail(route, x, NULL);
-        return;
-    }
     if (route->threaded && app->pool) {
         rp_threaded_start(route, x, request);
         return;
@@ -151,6 +145,19 @@ native_start(void *self, struct rp_exchange *x)
         rp_native_refuse(route, x, request, bad);
     else
         rp_native_result(route, x, request, call_handler(route, args + 1));
+}
+
+static void
+native_start(void *self, struct rp_exchange *x)
+{
+    struct rp_native_route *route = self;
+    PyObject *request =
+        rp_request_object_new(route->app->st, x, (PyObject *)route->app);
+
+    if (request)
+        rp_native_start_with(route, x, request);
+    else
+        rp_native_fail(route, x, NULL);
 }
 
 static void

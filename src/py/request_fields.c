@@ -3,6 +3,7 @@
 #include "rupy/http/url.h"
 #include "rupy/py/headers.h"
 #include "rupy/py/multidict.h"
+#include "rupy/py/native.h"
 #include "rupy/py/request.h"
 
 PyObject *
@@ -179,9 +180,9 @@ url_str(const struct request_object *o, const struct rp_request *r)
 }
 
 static PyObject *
-state_namespace(struct rp_py_state *st)
+state_namespace(struct rp_py_state *st, PyObject *app)
 {
-    PyObject *types;
+    PyObject *types, *first = NULL, *empty, *state;
 
     if (st->namespace_type == NULL) {
         types = PyImport_ImportModule("types");
@@ -192,7 +193,14 @@ state_namespace(struct rp_py_state *st)
         if (st->namespace_type == NULL)
             return NULL;
     }
-    return PyObject_CallNoArgs(st->namespace_type);
+    if (app != NULL && PyObject_TypeCheck(app, st->app_type))
+        first = ((struct rp_app_object *)app)->first_state;
+    if (first == NULL)
+        return PyObject_CallNoArgs(st->namespace_type);
+    empty = PyTuple_New(0);
+    state = empty ? PyObject_Call(st->namespace_type, empty, first) : NULL;
+    Py_XDECREF(empty);
+    return state;
 }
 
 static PyObject *
@@ -282,7 +290,7 @@ rp_request_object_compute(struct request_object *o, enum request_field field)
     case REQUEST_AUTH_TOKEN:
         return bearer_token(r);
     case REQUEST_STATE:
-        return state_namespace(st);
+        return state_namespace(st, o->v[REQUEST_APP]);
     /* These are read before the exchange goes, if anybody still can ask. */
     case REQUEST_BODY:
         if (o->x != NULL)

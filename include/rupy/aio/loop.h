@@ -130,5 +130,8 @@ void rp_loop_set_poll_skip(struct rp_loop *loop, int max_turns,
 int rp_loop_capture_context(struct rp_loop *loop);
 /* Such a copy: new reference, or NULL with an exception. */
 PyObject *rp_loop_copy_context(struct rp_loop *loop);
+/* Copies are of this context (stolen) from now on.  Return the one they were
+ * of, to be given back by another call. */
+PyObject *rp_loop_swap_context(struct rp_loop *loop, PyObject *context);
 
 #endif

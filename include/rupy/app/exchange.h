@@ -29,6 +29,13 @@ struct rp_handler_ops {
     void (*content)(void *self, struct rp_exchange *x);
     /* After rp_exchange_write() said 1: there is room again. */
     void (*drained)(void *self, struct rp_exchange *x);
+    /* Of a service's root that stands beside a router: told of every request
+     * when the router was asked.  path is what was matched, status 0 (there is
+     * a handler) or what the answer would be, with the value of Allow.  It may
+     * choose another handler, and returns the status, 0 when there is one.
+     * NULL: what the router said holds. */
+    int (*found)(void *self, struct rp_exchange *x, struct rp_str path,
+                 int status, struct rp_buf *allow);
 };
 
 struct rp_handler {
@@ -80,6 +87,54 @@ struct rp_arena *rp_exchange_arena(struct rp_exchange *x);
 /* A pointer of the handler's own, NULL at first. */
 void rp_exchange_set_data(struct rp_exchange *x, void *data);
 void *rp_exchange_data(const struct rp_exchange *x);
+
+/* ---- Handlers that hand a request on ---- */
+
+const struct rp_handler *rp_exchange_handler(const struct rp_exchange *x);
+/* From now on this handler, lent, is told what concerns x. */
+void rp_exchange_set_handler(struct rp_exchange *x, const struct rp_handler *h);
+/* Ask a router, and have its handler, as for a request that has just come.
+ * Return 0, or the status that answers instead, with the value of Allow. */
+int rp_exchange_route(struct rp_exchange *x, struct rp_router *router,
+                      struct rp_str path, struct rp_buf *allow);
+/* An answer that no handler gives: 404, 405 and the like. */
+void rp_exchange_answer_routing(struct rp_exchange *x, int status,
+                                struct rp_str allow);
+/* What a handler keeps for a request that it has handed on; over() is called
+ * once, when the exchange is about to go, however it ended. */
+struct rp_exchange_front {
+    void (*over)(struct rp_exchange_front *f);
+};
+void rp_exchange_set_front(struct rp_exchange *x, struct rp_exchange_front *f);
+struct rp_exchange_front *rp_exchange_front(const struct rp_exchange *x);
+
+/* Who gets an answer that is not meant for the client. */
+struct rp_tap_ops {
+    /* As rp_exchange_head(); all was checked. */
+    void (*head)(void *self, int status, const struct rp_field *fields,
+                 unsigned nfields, struct rp_str content_type, int64_t length);
+    /* Content, to be copied.  Return 1: rp_exchange_drain() will follow. */
+    int (*write)(void *self, const void *p, size_t n);
+    /* n bytes of fd from off; release(arg) is to be called once. */
+    int (*file)(void *self, int fd, off_t off, size_t n,
+                void (*release)(void *), void *arg);
+    /* The answer has ended, broken off when failed; the last call. */
+    void (*end)(void *self, bool failed);
+};
+
+/* An exchange with the request of x whose answer goes to a tap.  It lives as
+ * long as x, and must not be used after ops->end().  h is told of it at once
+ * (start), and then by rp_exchange_tell_*() of what x is told.  NULL: no
+ * memory. */
+struct rp_exchange *rp_exchange_tap(struct rp_exchange *x,
+                                    const struct rp_handler *h,
+                                    const struct rp_tap_ops *ops, void *self);
+void rp_exchange_start_tapped(struct rp_exchange *sub);
+void rp_exchange_tell_stop(struct rp_exchange *sub);
+void rp_exchange_tell_eof(struct rp_exchange *sub);
+void rp_exchange_tell_content(struct rp_exchange *sub);
+/* The tap has room again. */
+void rp_exchange_drain(struct rp_exchange *sub);
 
 /* An answer that is known whole. */
 struct rp_answer {

@@ -33,7 +33,11 @@ struct rp_exchange {
     struct rp_match match;
     const struct rp_handler *handler; /* NULL until it was found */
     void *data;                       /* the handler's */
-    struct rp_str content;            /* borrowed, or in content_buf */
+    struct rp_exchange_front *front;  /* NULL: none */
+    struct rp_exchange *root;         /* whose request it is: itself, mostly */
+    const struct rp_tap_ops *tap;     /* who gets the answer; NULL: the sink */
+    void *tap_self;
+    struct rp_str content; /* borrowed, or in content_buf */
     struct rp_buf content_buf;
     struct rp_arena arena;
 
@@ -51,6 +55,7 @@ struct rp_exchange {
     bool wants;    /* the handler waits for content */
     bool eof;      /* the client sends no more */
     bool borrows;  /* slices point into the read buffer */
+    bool full;     /* the tap has enough for now */
     struct rp_exchange *next_free;
 };
 

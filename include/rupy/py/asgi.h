@@ -14,6 +14,10 @@
 PyObject *rp_asgi_new(struct rp_py_state *st, PyObject *app,
                       struct rp_loop *loop, const struct rp_py_worker_config *c,
                       PyObject *lifespan_state);
+/* It is mounted: prefix, str, is the end of root_path, and the beginning of
+ * what is left of the path in front of it.  0, or -1 with an exception. */
+int rp_asgi_set_mount(PyObject *asgi, PyObject *prefix);
+extern const struct rp_handler_ops rp_asgi_ops;
 /* Good as long as the object lives. */
 struct rp_handler rp_asgi_handler(PyObject *asgi);
 

@@ -90,7 +90,8 @@ struct rp_asgi_object {
     PyObject *version;    /* its "asgi" */
     PyObject *extensions; /* what every client gets */
     PyObject *request;    /* {"type": "http.request", ...} without content */
-    PyObject *root_path;  /* str */
+    PyObject *root_path;  /* str: what is missing in front of paths */
+    PyObject *mount;      /* str: what follows it in the scope's; or NULL */
     PyObject *no_bytes;
 #define X(name, text) PyObject *s_##name;
     RP_ASGI_NAMES(X)
@@ -145,7 +146,6 @@ enum rp_asgi_step {
 
 /* ---- asgi_call.c ---- */
 
-extern const struct rp_handler_ops rp_asgi_ops; /* self: the asgi object */
 extern PyType_Spec rp_asgi_call_spec;
 
 /* ---- asgi_scope.c ---- */

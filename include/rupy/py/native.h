@@ -17,10 +17,11 @@ struct rp_app_object {
     struct rp_router *router;
     struct rp_native_route **routes;
     unsigned nroutes;
-    struct rp_loop *loop; /* borrowed while it is served; else NULL */
-    struct rp_pool *pool; /* while it is served, if it needs one */
-    bool debug;           /* tracebacks in answers */
-    bool cancels;         /* handlers whose client is gone */
+    struct rp_loop *loop;  /* borrowed while it is served; else NULL */
+    struct rp_pool *pool;  /* while it is served, if it needs one */
+    bool debug;            /* tracebacks in answers */
+    bool cancels;          /* handlers whose client is gone */
+    PyObject *first_state; /* dict: what request.state begins with, or NULL */
 };
 
 struct rp_native_route {
@@ -50,6 +51,9 @@ struct rp_call {
     struct threaded *threaded; /* while a thread is at work */
 };
 
+/* Call the handler with this request, which is taken over. */
+void rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
+                          PyObject *request);
 /* Fill args with what the handler takes, in its order: new references.
  * Return 0; 1: a value cannot be converted (404); -1 with an exception. */
 int rp_native_fill_args(struct rp_native_route *route, struct rp_exchange *x,

@@ -20,6 +20,7 @@
     X(app_type)                                                                \
     X(worker_type)                                                             \
     X(stream_type)                                                             \
+    X(tapped_type)                                                             \
     X(asgi_type)                                                               \
     X(asgi_call_type)                                                          \
     X(asgi_port_type)                                                          \
