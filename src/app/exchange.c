@@ -93,6 +93,18 @@ rp_exchange_is_half_closed(const struct rp_exchange *x)
 }
 
 bool
+rp_exchange_is_overdue(const struct rp_exchange *x)
+{
+    return x->overdue;
+}
+
+void
+rp_exchange_is_stuck(struct rp_exchange *x)
+{
+    x->v->nstuck++;
+}
+
+bool
 rp_exchange_is_full(const struct rp_exchange *x)
 {
     return x->tap ? x->full : x->sink->over;

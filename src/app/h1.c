@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "rupy/app/h1.h"
+#include "rupy/base/log.h"
 
 enum { TURN_REQUESTS = 16 }; /* of one connection, then others come first */
 
@@ -177,7 +178,13 @@ begin(struct rp_h1 *h, const char *p, size_t n)
     x->owes_100 = has_content && r->expect_continue && n == 0;
 
     rp_buf_init(&allow, 1024);
-    status = rp_dispatch(x, &allow);
+    /* This one is not counted yet. */
+    if (h->v->max_active > 0 &&
+        atomic_load_explicit(&h->v->counters->active, memory_order_relaxed) >=
+            h->v->max_active)
+        status = 503;
+    else
+        status = rp_dispatch(x, &allow);
     if (status != 0) {
         enter_busy(h);
         rp_h1_answer_status(x, status, &allow);
@@ -341,12 +348,29 @@ h1_drained(struct rp_session *s)
         h->next->ops->drained(h->next);
 }
 
+/* One that has begun to answer may go on: a download takes its time, and a
+ * client that does not read has a deadline of its own. */
+static void
+on_overdue(struct rp_h1 *h)
+{
+    struct rp_exchange *x = h->x;
+
+    h->sink->ops->wait(h->sink, RP_WAIT_HANDLER);
+    if (h->state != RP_H1_BUSY || rp_exchange_has_head(x))
+        return;
+    x->overdue = true;
+    rp_warn("%.*s %.*s: 504: no answer after %.1f s",
+            RP_STR_ARG(x->request.method_name), RP_STR_ARG(x->request.path),
+            h->v->now - x->began);
+    rp_h1_refuse(h, RP_HTTP_OVERDUE);
+}
+
 static void
 h1_timeout(struct rp_session *s, enum rp_wait what)
 {
     struct rp_h1 *h = (struct rp_h1 *)s;
 
-    if (h->state == RP_H1_UPGRADED) {
+    if (h->state == RP_H1_UPGRADED && what != RP_WAIT_HANDLER) {
         h->next->ops->timeout(h->next, what);
         return;
     }
@@ -365,6 +389,7 @@ h1_timeout(struct rp_session *s, enum rp_wait what)
             rp_h1_refuse(h, RP_HTTP_SLOW);
         break;
     case RP_WAIT_HANDLER:
+        on_overdue(h);
         break;
     }
 }

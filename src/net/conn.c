@@ -75,9 +75,20 @@ wait_limit(const struct rp_conn *c)
     case RP_WAIT_IDLE:
         return d->keep_alive;
     case RP_WAIT_HANDLER:
-        return 0;
+        return d->handler;
     }
     return 0;
+}
+
+/* Each byte of content buys a little time; 0: as much as it likes. */
+static double
+content_deadline(const struct rp_conn *c)
+{
+    uint64_t rate = c->server->config.content_min_rate;
+
+    if (rate == 0 || c->wait != RP_WAIT_CONTENT)
+        return 0;
+    return c->asked + RP_CONTENT_GRACE + (double)c->content / (double)rate;
 }
 
 /* When something must have happened; 0: never. */
@@ -100,6 +111,9 @@ deadline(const struct rp_conn *c)
         limit = 0;
     if (limit > 0 && (at == 0 || c->since + limit < at))
         at = c->since + limit;
+    limit = c->state == RP_CONN_OPEN ? content_deadline(c) : 0;
+    if (limit > 0 && (at == 0 || limit < at))
+        at = limit;
     return at;
 }
 
@@ -175,6 +189,10 @@ sink_wait(struct rp_sink *sink, enum rp_wait what)
     /* The clock of a head runs from its first byte, whatever trickles. */
     if (what == RP_WAIT_HEAD && c->wait == RP_WAIT_HEAD)
         return;
+    if (what == RP_WAIT_CONTENT && c->wait != RP_WAIT_CONTENT) {
+        c->asked = c->server->service->now;
+        c->content = 0;
+    }
     c->wait = what;
     c->since = c->server->service->now;
     rp_conn_arm(c);
@@ -420,10 +438,13 @@ on_readable(struct rp_conn *c)
         used = feed(c, s->read_buf, n);
         if (used < n)
             keep(c, s->read_buf + used, n - used);
+        /* What came with the head counts as well. */
+        c->content += n;
         if (c->state != RP_CONN_OPEN || used == n)
             return;
     } else {
         keep(c, s->read_buf, n);
+        c->content += n;
         if (c->state == RP_CONN_OPEN && c->again.next == &c->again)
             rp_conn_again(c);
     }

@@ -292,6 +292,9 @@ asgi_stop(void *self, struct rp_exchange *x)
     if (!call)
         return;
     call->gone = true;
+    if (rp_exchange_is_overdue(x) && call->task &&
+        rp_drive_cancel(call->task) < 0)
+        PyErr_WriteUnraisable((PyObject *)call->asgi);
     rp_asgi_end(call);
 }
 

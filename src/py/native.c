@@ -163,8 +163,8 @@ native_start(void *self, struct rp_exchange *x)
 static void
 cancel(struct rp_call *call)
 {
-    if (call->route->app->cancels && call->task &&
-        rp_drive_cancel(call->task) < 0)
+    if ((call->route->app->cancels || rp_exchange_is_overdue(call->x)) &&
+        call->task && rp_drive_cancel(call->task) < 0)
         PyErr_WriteUnraisable(call->route->handler);
 }
 

@@ -101,6 +101,8 @@ rp_threaded_start(struct rp_native_route *route, struct rp_exchange *x,
 void
 rp_threaded_stop(struct threaded *t)
 {
+    if (rp_exchange_is_overdue(t->x))
+        rp_exchange_is_stuck(t->x);
     t->x = NULL;
     rp_request_object_set_disconnected(t->request);
     rp_request_object_end(t->request);

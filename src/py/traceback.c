@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "rupy/base/log.h"
+#include "rupy/py/worker.h"
 
 PyObject *
 rp_py_format_traceback(PyObject *exc)
@@ -81,4 +82,18 @@ rp_py_log_exception(PyObject *line, PyObject *exc)
         rp_log_text(p);
     Py_XDECREF(text);
     PyErr_Clear();
+}
+
+void
+rp_py_dump_stacks(void)
+{
+    PyObject *module = PyImport_ImportModule("faulthandler");
+    PyObject *r = NULL;
+
+    if (module)
+        r = PyObject_CallMethod(module, "dump_traceback", "i", 2);
+    if (!r)
+        PyErr_WriteUnraisable(module);
+    Py_XDECREF(module);
+    Py_XDECREF(r);
 }

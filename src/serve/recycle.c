@@ -101,3 +101,13 @@ rp_recycle_count(struct rp_recycle *r, struct rp_worker *w)
             (unsigned long long)n);
     ask(r, w, RP_RECYCLE_REQUESTS);
 }
+
+bool
+rp_recycle_stuck(struct rp_recycle *r, struct rp_worker *w)
+{
+    if (r->asked)
+        return false;
+    rp_warn("asks to be replaced: a thread is stuck in a handler");
+    ask(r, w, RP_RECYCLE_STUCK);
+    return true;
+}

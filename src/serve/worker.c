@@ -189,6 +189,7 @@ make_service(struct serving *s)
         return -1;
     }
     v->limits = c->limits;
+    v->max_active = (uint32_t)c->limit_concurrency;
     v->keep_alive = c->deadlines.keep_alive > 0;
     v->keep_alive_requests = (uint32_t)c->keep_alive_requests;
     v->counters = &s->worker->slot->counters;
@@ -217,6 +218,7 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
     struct serving *s = arg;
     struct rp_server_config config = {
         .deadlines = s->config->deadlines,
+        .content_min_rate = s->config->body_min_rate,
         .max_connections = (unsigned)s->config->limit_connections,
         .nodelay = true,
         .proxy_protocol = (enum rp_proxyproto_mode)s->config->proxy_protocol,
@@ -241,6 +243,16 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
     return 0;
 }
 
+/* A thread that does not come back is lost until this process ends. */
+static void
+on_stuck(struct serving *s)
+{
+    s->service.nstuck = 0;
+    if (!rp_recycle_stuck(&s->recycle, s->worker))
+        return;
+    rp_py_dump_stacks();
+}
+
 static int
 on_turn(void *arg)
 {
@@ -250,6 +262,8 @@ on_turn(void *arg)
     if (s->service.access)
         rp_access_flush(s->service.access);
     rp_recycle_count(&s->recycle, s->worker);
+    if (s->service.nstuck > 0)
+        on_stuck(s);
     return more;
 }
 

@@ -197,6 +197,11 @@ bool rp_exchange_has_head(const struct rp_exchange *x);
 bool rp_exchange_is_retiring(const struct rp_exchange *x);
 /* The client has said that it sends no more; ops->eof was called. */
 bool rp_exchange_is_half_closed(const struct rp_exchange *x);
+/* In stop(): not the client is gone, but the handler took too long, and the
+ * client was told so: it should be cancelled. */
+bool rp_exchange_is_overdue(const struct rp_exchange *x);
+/* It cannot be: a thread is at work.  Counted; the service decides. */
+void rp_exchange_is_stuck(struct rp_exchange *x);
 /* More than RP_SINK_HIGH wait to be sent; drained() will follow. */
 bool rp_exchange_is_full(const struct rp_exchange *x);
 

@@ -54,6 +54,7 @@ struct rp_exchange {
     bool owes_100; /* the client waits for 100 (Continue) */
     bool wants;    /* the handler waits for content */
     bool eof;      /* the client sends no more */
+    bool overdue;  /* the handler took too long */
     bool borrows;  /* slices point into the read buffer */
     bool full;     /* the tap has enough for now */
     struct rp_exchange *next_free;

@@ -38,8 +38,10 @@ struct rp_service {
     struct rp_counters *counters; /* never NULL */
     struct rp_counters *own_counters;
     struct rp_exchange_pool *pool;
-    unsigned nactive; /* exchanges whose handler is at work */
-    double now;       /* monotonic seconds, once per turn of the loop */
+    unsigned nactive;    /* exchanges whose handler is at work */
+    uint32_t max_active; /* requests in work, then 503; 0: no limit */
+    unsigned nstuck;     /* handlers that could not be stopped when overdue */
+    double now;          /* monotonic seconds, once per turn of the loop */
 };
 
 /* Set all but router, root and access to their defaults; own counters are

@@ -37,6 +37,7 @@
     X(BAD_TRAILER, 400, "malformed trailer section")                           \
     X(CHUNK_OVERHEAD, 400, "chunk framing without content")                    \
     X(SLOW, 408, "the request took too long to come")                          \
+    X(OVERDUE, 504, "the handler took too long to answer")                     \
     X(BAD_EXPECT, 417, "unknown expectation")                                  \
     X(LONG_METHOD, 501, "method name too long")                                \
     X(LONG_TARGET, 414, "request line too long")                               \

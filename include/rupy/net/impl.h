@@ -38,6 +38,8 @@ struct rp_conn {
     bool told_eof;
     bool feeding;     /* feed() is on the stack */
     double since;     /* it waits */
+    double asked;     /* for content: since then it waits for that */
+    uint64_t content; /* bytes that came since then */
     double progress;  /* of sending, while stuck; start of lingering */
     double armed;     /* when the timer fires */
     struct rp_buf in; /* input that the session has not used yet */

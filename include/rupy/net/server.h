@@ -5,6 +5,8 @@
 #include "rupy/app/service.h"
 #include "rupy/net/proxyproto.h"
 
+enum { RP_CONTENT_GRACE = 5 };
+
 struct ev_loop;
 struct rp_server;
 
@@ -16,12 +18,16 @@ struct rp_deadlines {
     double keep_alive; /* 75, idle between two requests */
     double send;       /* 60, without any progress */
     double linger;     /* 5, between two reads while draining; 30 in all */
+    double handler;    /* 0, until a handler begins to answer */
 };
 
-#define RP_DEADLINES_DEFAULT ((struct rp_deadlines){30, 30, 30, 75, 60, 5})
+#define RP_DEADLINES_DEFAULT ((struct rp_deadlines){30, 30, 30, 75, 60, 5, 0})
 
 struct rp_server_config {
     struct rp_deadlines deadlines;
+    /* Bytes of content a second, 0: any.  A client that sends less, after
+     * RP_CONTENT_GRACE seconds, is too slow. */
+    uint64_t content_min_rate;
     unsigned max_connections; /* 1000; accepting pauses at this many */
     bool nodelay;             /* TCP_NODELAY, on */
     enum rp_proxyproto_mode proxy_protocol;

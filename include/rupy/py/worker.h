@@ -58,6 +58,9 @@ struct rp_py_worker_config {
 int rp_py_worker_run(const struct rp_py_worker_config *c, struct _object *app,
                      const struct rp_py_worker_ops *ops, void *arg);
 
+/* The Python stacks of all threads, on stderr.  With the GIL held. */
+void rp_py_dump_stacks(void);
+
 /* Around fork(2), when an interpreter is running. */
 void rp_py_before_fork(void);
 void rp_py_after_fork_parent(void);

@@ -85,7 +85,9 @@ struct rp_config {
     struct rp_deadlines deadlines;
     int keep_alive_requests; /* 0: no limit */
     struct rp_limits limits;
-    int limit_connections; /* per worker */
+    int limit_connections; /* per worker, as below */
+    int limit_concurrency; /* 0: no limit */
+    uint64_t body_min_rate;
     bool server_header, date_header, early_hints;
     struct rp_strs headers; /* "Name: value", checked */
     struct rp_strs allowed_hosts;

@@ -22,5 +22,8 @@ void rp_recycle_init(struct rp_recycle *r, const struct rp_config *c);
 void rp_recycle_look(struct rp_recycle *r, struct rp_worker *w);
 /* The same for its requests, each turn of the loop. */
 void rp_recycle_count(struct rp_recycle *r, struct rp_worker *w);
+/* A handler in a thread took too long and goes on.  Return whether that is
+ * news. */
+bool rp_recycle_stuck(struct rp_recycle *r, struct rp_worker *w);
 
 #endif
