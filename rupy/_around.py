@@ -31,6 +31,7 @@ class Mount:
         self.app = app
         self.kind = kind
         self.name = name
+        # Of an ASGI application's lifespan: it lives once, wherever it is.
         self.state: dict[str, Any] = {}
 
 
@@ -147,7 +148,11 @@ class Around(_core.App):
         if app is self or (isinstance(app, Around) and self in _below(app)):
             raise ValueError(f"mount {bare!r}: an application inside itself")
         kind = _interface.detect(app, "auto")
-        self._mounts.append(Mount(bare, app, kind, name or bare[1:]))
+        mounted = Mount(bare, app, kind, name or bare[1:])
+        for other in self._mounts:
+            if other.app is app:
+                mounted.state = other.state
+        self._mounts.append(mounted)
 
 
 def _below(app: Around) -> list[Around]:

@@ -290,6 +290,10 @@ class App:
         """Call what is not async: it sees no running loop."""
 
     @staticmethod
+    def _log_exception(line: str, error: BaseException, /) -> None:
+        """Nobody handled it; line says where."""
+
+    @staticmethod
     def _log(text: str, /) -> None:
         """One event in the server's log, at level error."""
 

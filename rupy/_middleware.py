@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
@@ -315,9 +314,7 @@ def log_unhandled(
         f"{f' in {where}' if where else ''}"
     )
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    lines = "".join(traceback.format_exception(error))
-    log = f"{printable}\n{lines}"
-    _core.App._log(log.encode("utf-8", "backslashreplace").decode())
+    _core.App._log_exception(printable, error)
 
 
 def last_answer(

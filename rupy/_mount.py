@@ -66,6 +66,14 @@ def lifespans(app: Around) -> list[Mount]:
     """Mounts of this application, each application once."""
     seen: dict[int, Mount] = {}
     for mount in app._mounts:
-        first = seen.setdefault(id(mount.app), mount)
-        mount.state = first.state
+        seen.setdefault(id(mount.app), mount)
     return list(seen.values())
+
+
+def has_asgi(app: Around) -> bool:
+    """Is an ASGI application mounted somewhere below?"""
+    return any(
+        mount.kind == "asgi"
+        or (isinstance(mount.app, Around) and has_asgi(mount.app))
+        for mount in app._mounts
+    )

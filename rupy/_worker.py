@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from . import _core
+from . import _core, _mount
 from ._lifespan import Lifespan, StartupError
 from ._loop import EventLoop
 from .app import Rupy
@@ -76,7 +76,7 @@ async def main(worker: _core.Worker) -> int:
     stopped = asyncio.get_running_loop().create_future()
     worker.start(lambda: None if stopped.done() else stopped.set_result(None))
     await stopped
-    if lifespan:
+    if lifespan or (isinstance(app, Rupy) and _mount.has_asgi(app)):
         await _finish_requests(worker)
     await _end_requests(worker)
     if isinstance(app, Rupy):

@@ -266,6 +266,8 @@ class Rupy(Around):
         is what the application that this one is mounted in has in
         request.state.
         """
+        if self._exit is not None:
+            return  # mounted twice
         async with AsyncExitStack() as stack:
             state = dict(first or {})
             if self._lifespan is not None:

@@ -238,15 +238,20 @@ static void
 log_exception(struct rp_exchange *x, PyObject *exc)
 {
     const struct rp_request *r = rp_exchange_request(x);
+    const struct rp_field *id =
+        rp_fields_find(r->fields, r->nfields, RP_STR("x-request-id"));
     PyObject *method = decode(r->method_name), *path = decode(r->path);
-    PyObject *line = NULL;
+    PyObject *name = id ? decode(id->value) : NULL, *line = NULL;
 
     if (method && path)
-        line = PyUnicode_FromFormat("%U %U: unhandled %s in the handler",
-                                    method, path, Py_TYPE(exc)->tp_name);
+        line = PyUnicode_FromFormat("%U %U%s%V%s: unhandled %s in the handler",
+                                    method, path, name ? " (request id " : "",
+                                    name, "", name ? ")" : "",
+                                    Py_TYPE(exc)->tp_name);
     rp_py_log_exception(line, exc);
     Py_XDECREF(method);
     Py_XDECREF(path);
+    Py_XDECREF(name);
     Py_XDECREF(line);
 }
 
@@ -265,29 +270,31 @@ answer_cancelled(struct rp_exchange *x)
         rp_exchange_answer_busy(x);
 }
 
-static void
-answer_exception(struct rp_native_route *route, struct rp_exchange *x,
-                 PyObject *exc)
+/* The page of --debug: false when it could not be made. */
+static bool
+answer_page(struct rp_exchange *x, PyObject *request, PyObject *exc)
 {
-    PyObject *text = route->app->debug ? rp_py_format_traceback(exc) : NULL;
+    PyObject *module = PyImport_ImportModule("rupy._debug"), *page = NULL;
 
+    if (module)
+        page = PyObject_CallMethod(module, "page", "OO", request, exc);
+    Py_XDECREF(module);
+    if (page && answer_response(x, page) == 0)
+        return true;
+    PyErr_WriteUnraisable(exc);
+    Py_XDECREF(page);
+    return false;
+}
+
+/* request: not NULL with --debug only. */
+static void
+answer_exception(struct rp_exchange *x, PyObject *request, PyObject *exc)
+{
     log_exception(x, exc);
-    if (rp_exchange_has_head(x)) {
+    if (rp_exchange_has_head(x))
         rp_exchange_abort(x);
-    } else if (text) {
-        PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "replace");
-        struct rp_answer a = {
-            .status = 500,
-            .content_type = RP_STR("text/plain; charset=utf-8"),
-            .content = bytes ? slice_of_bytes(bytes) : RP_STR(""),
-        };
-        rp_exchange_answer(x, &a);
-        Py_XDECREF(bytes);
-        PyErr_Clear();
-    } else {
+    else if (!request || !answer_page(x, request, exc))
         rp_exchange_answer_status(x, 500);
-    }
-    Py_XDECREF(text);
 }
 
 void
@@ -297,6 +304,7 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
     struct rp_py_state *st = route->app->st;
     PyObject *exc = rp_py_take_exception();
     bool leaves = !PyErr_GivenExceptionMatches(exc, PyExc_Exception);
+    PyObject *shown = route->app->debug ? Py_XNewRef(request) : NULL;
 
     /* It reads from the exchange, which is gone once that is answered. */
     if (request)
@@ -306,6 +314,7 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
         !rp_exchange_has_head(x)) {
         PyObject *response = response_of_http_error(st, exc);
         if (response && answer_response(x, response) == 0) {
+            Py_XDECREF(shown);
             Py_DECREF(exc);
             return;
         }
@@ -316,7 +325,8 @@ rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
         (rp_exchange_is_half_closed(x) || rp_exchange_is_retiring(x)))
         answer_cancelled(x);
     else
-        answer_exception(route, x, exc);
+        answer_exception(x, shown, exc);
+    Py_XDECREF(shown);
     /* A CancelledError is the request's own; the others end the worker. */
     if (leaves && (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
                    PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt))) {

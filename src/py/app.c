@@ -266,6 +266,8 @@ static PyMethodDef app_methods[] = {
     {"_call", (PyCFunction)(void (*)(void))rp_front_call,
      METH_FASTCALL | METH_STATIC,
      PyDoc_STR("_call(request, function, *args): call what is not async.")},
+    {"_log_exception", rp_front_log_exception, METH_VARARGS | METH_STATIC,
+     PyDoc_STR("_log_exception(line, exception): nobody handled it.")},
     {"_log", rp_front_log, METH_O | METH_STATIC,
      PyDoc_STR("Log the first line as an error, the others below it.")},
     {NULL, NULL, 0, NULL},

@@ -3,6 +3,7 @@
 #include "rupy/base/log.h"
 #include "rupy/py/front_impl.h"
 #include "rupy/py/request.h"
+#include "rupy/py/traceback.h"
 
 /* Borrowed, or NULL with an exception. */
 static struct rp_front *
@@ -133,5 +134,17 @@ rp_front_log(PyObject *unused, PyObject *text)
     rp_error("%.*s", (int)(end - p), p);
     if (*end)
         rp_log_text(end + 1);
+    Py_RETURN_NONE;
+}
+
+PyObject *
+rp_front_log_exception(PyObject *unused, PyObject *args)
+{
+    PyObject *line, *exc;
+
+    (void)unused;
+    if (!PyArg_ParseTuple(args, "UO:_log_exception", &line, &exc))
+        return NULL;
+    rp_py_log_exception(line, exc);
     Py_RETURN_NONE;
 }

@@ -21,9 +21,7 @@ APPS = ["rupy.examples.conformance:app", "rupy.examples.conformance_asgi:app"]
 
 
 @pytest.fixture(scope="module", params=APPS)
-def server(
-    serve_module: Servers, request: pytest.FixtureRequest
-) -> Server:
+def server(serve_module: Servers, request: pytest.FixtureRequest) -> Server:
     return serve_module(
         request.param,
         *("--workers", "2"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from serving import Servers, wait_for
 
-APP = '''
+APP = """
 import asyncio
 from rupy import Rupy
 
@@ -28,7 +28,7 @@ async def wait(request):
 @app.get("/seen")
 def seen_so_far(request):
     return seen
-'''
+"""
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def test_a_handler_is_cancelled_when_that_was_asked_for(
     )
     with server.connect() as client:
         client.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-    wait_for(
-        lambda: ask(server, "/seen") == '["cancelled"]', "cancelled", 5
-    )
+    wait_for(lambda: ask(server, "/seen") == '["cancelled"]', "cancelled", 5)
     # The worker and other connections live, and nothing is reported.
     assert ask(server, "/wait") == "late"
     assert "Traceback" not in server.stderr

@@ -12,7 +12,9 @@ import pytest
 import stories
 from serving import CHECKOUT, Server, Servers, head_of, wait_for
 
-APP = f"import sys\nsys.path.append({str(CHECKOUT / 'tests')!r})" + '''
+APP = (
+    f"import sys\nsys.path.append({str(CHECKOUT / 'tests')!r})"
+    + """
 import asyncio
 import contextvars
 import os
@@ -198,7 +200,8 @@ async def wait(name):
 async def end():
     await asyncio.sleep(0)
     print("shutdown", flush=True)
-'''
+"""
+)
 
 STORIES = [
     name

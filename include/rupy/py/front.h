@@ -28,6 +28,7 @@ PyObject *rp_front_status(PyObject *unused, PyObject *request);
 PyObject *rp_front_begin(PyObject *unused, PyObject *request);
 PyObject *rp_front_call(PyObject *unused, PyObject *const *args, Py_ssize_t n);
 PyObject *rp_front_log(PyObject *unused, PyObject *text);
+PyObject *rp_front_log_exception(PyObject *unused, PyObject *args);
 
 /* ---- tapped.c ---- */
 
