@@ -22,6 +22,10 @@ _HeaderItems = Mapping[str, str] | Iterable[tuple[str, str]]
 class LoopBase:
     """The part of an asyncio loop that is C; rupy.EventLoop is made of it."""
 
+    @property
+    def _gil_given(self) -> int:
+        """How often the loop gave the GIL away, to wait."""
+
     def _watched(self) -> dict[int, int]:
         """Descriptors of readers and writers, with selectors' event bits."""
 

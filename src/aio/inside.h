@@ -100,6 +100,7 @@ struct rp_loop {
     bool visible; /* when running, asyncio.get_running_loop() finds us */
     PyObject *task_factory;
     PyThreadState *saved;
+    unsigned long long gil_given; /* how often: for tests and who measures */
     PyObject *pending; /* leaves run_forever() at the next chance */
 
     int (*turn)(void *arg);

@@ -38,8 +38,10 @@ release_gil(struct ev_loop *ev)
 {
     struct rp_loop *loop = ev_userdata(ev);
 
-    if (loop->may_block)
-        loop->saved = PyEval_SaveThread();
+    if (!loop->may_block)
+        return;
+    loop->gil_given++;
+    loop->saved = PyEval_SaveThread();
 }
 
 static void
@@ -479,6 +481,8 @@ static PyGetSetDef loop_getset[] = {
 static PyMemberDef loop_members[] = {
     {"_task_factory", RP_PY_OBJECT, offsetof(struct rp_loop, task_factory), 0,
      NULL},
+    {"_gil_given", T_ULONGLONG, offsetof(struct rp_loop, gil_given),
+     RP_PY_READONLY, "How often the loop gave the GIL away to wait."},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -458,3 +458,22 @@ def test_cancel_while_the_wake_up_is_already_queued(driver: Driver) -> None:
     assert task.cancel()
     driver.until(outcome.done)
     assert outcome.result() == ("cancelled", None)
+
+
+def test_cancel_after_the_end_is_refused(driver: Driver) -> None:
+    kept: list[asyncio.Task[Any]] = []
+
+    async def handler(waits: bool) -> str:
+        me = asyncio.current_task()
+        assert me is not None
+        kept.append(me)
+        if waits:
+            await asyncio.sleep(0)
+        return "done"
+
+    for waits in (False, True):
+        assert driver.run(handler(waits)) == "done"
+    for task in kept:
+        assert not task.cancel("too late")
+        assert task.done() and not task.cancelled()
+        assert task.result() == "done"

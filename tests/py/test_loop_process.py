@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import select
@@ -120,6 +121,53 @@ def test_the_gil_is_free_while_the_loop_waits(loop: EventLoop) -> None:
     watchdog.cancel()
     thread.join()
     assert seen == [499500]
+
+
+def test_the_gil_is_given_away_for_waits_and_for_nothing_else(
+    loop: EventLoop,
+) -> None:
+    async def busy() -> int:
+        before = loop._gil_given
+        mine, peer = socket.socketpair()
+        _, writer = await asyncio.open_connection(sock=mine)
+        for _ in range(500):
+            # Each turn polls, and hears of the socket: nobody waits for it.
+            writer.write(b"x")
+            peer.recv(1)
+            peer.send(b"y")
+            await asyncio.sleep(0)
+        writer.close()
+        peer.close()
+        return loop._gil_given - before
+
+    async def waits() -> int:
+        before = loop._gil_given
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        return loop._gil_given - before
+
+    assert loop.run_until_complete(busy()) == 0
+    assert loop.run_until_complete(waits()) >= 10
+
+
+def test_create_task_takes_the_arguments_of_its_version(
+    loop: EventLoop,
+) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    context = contextvars.copy_context()
+    context.run(variable.set, "theirs")
+
+    async def answer() -> str:
+        return variable.get("ours")
+
+    async def main() -> list[str]:
+        task = loop.create_task(answer(), name="n", context=context)
+        assert task.get_name() == "n"
+        return [await task, await loop.create_task(answer())]
+
+    assert loop.run_until_complete(main()) == ["theirs", "ours"]
+    made = asyncio.SelectorEventLoop.create_task
+    assert EventLoop.create_task is made, "newer ones come with their version"
 
 
 def test_signal_handlers_run_and_threadsafe_works_in_them(
