@@ -93,6 +93,8 @@ def be_child(
     tests: list[unittest.TestCase], name: Callable[[unittest.TestCase], str]
 ) -> None:
     """List the tests, or run those that standard input names."""
+    # Shells let what they start in the background ignore it; tests raise it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # What the tests print is theirs; the report has a file of its own.
     fd = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
