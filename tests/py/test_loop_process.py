@@ -142,12 +142,11 @@ def test_the_gil_is_given_away_for_waits_and_for_nothing_else(
 
     async def waits() -> int:
         before = loop._gil_given
-        for _ in range(10):
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.1)
         return loop._gil_given - before
 
     assert loop.run_until_complete(busy()) == 0
-    assert loop.run_until_complete(waits()) >= 10
+    assert loop.run_until_complete(waits()) >= 1
 
 
 def test_create_task_takes_the_arguments_of_its_version(
