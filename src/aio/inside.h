@@ -101,7 +101,7 @@ struct rp_loop {
     PyObject *task_factory;
     PyThreadState *saved;
     unsigned long long gil_given; /* how often: for tests and who measures */
-    PyObject *pending; /* leaves run_forever() at the next chance */
+    PyObject *pending;            /* leaves run_forever() at the next chance */
 
     int (*turn)(void *arg);
     void *turn_arg;

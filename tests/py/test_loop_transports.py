@@ -510,19 +510,19 @@ def test_a_socket_closed_behind_it_sends_nothing_to_the_next_file() -> None:
         transport, heard = await loop.create_connection(Plain, sock=mine)
         transport.write(b"before")
         number = mine.fileno()
-        read, write = os.pipe()
+        reader, other = socket.socketpair()
         mine.close()
-        os.dup2(write, number)  # who opens a file next gets the number
+        os.dup2(other.fileno(), number)  # who opens the next gets the number
         try:
             transport.write(b"a secret")
             await heard.ended
-            os.set_blocking(read, False)
+            reader.setblocking(False)
             with pytest.raises(BlockingIOError):
-                os.read(read, 100)
+                reader.recv(100)
         finally:
-            for fd in (read, write, number):
-                os.close(fd)
-            peer.close()
+            os.close(number)
+            for sock in (reader, other, peer):
+                sock.close()
         return heard.log
 
     assert run(EventLoop(), False, main()) == ["made", ("lost", OSError)]
