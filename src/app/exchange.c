@@ -197,30 +197,30 @@ rp_exchange_set_reason(struct rp_exchange *x, struct rp_str reason)
         x->reason = reason;
 }
 
-int
-rp_exchange_head(struct rp_exchange *x, int status,
-                 const struct rp_field *fields, unsigned nfields,
-                 struct rp_str content_type, int64_t length)
+/* The head of an answer whose content has `length` bytes; -1: not known. */
+static int
+send_head(struct rp_exchange *x, const struct rp_answer *a, int64_t length)
 {
     const struct rp_request *r = &x->root->request;
+    int status = a->status;
     bool close = x->close;
 
     if (status < 200 || status > 599)
         return -1;
-    for (unsigned i = 0; i < nfields; i++)
-        if (rp_response_check_field(&fields[i]) < 0)
+    for (unsigned i = 0; i < a->nfields && !a->clean; i++)
+        if (rp_response_check_field(&a->fields[i]) < 0)
             return -1;
-    if (content_type.n > 0 && !rp_is_field_value(content_type))
+    if (a->content_type.n > 0 && !rp_is_field_value(a->content_type))
         return -1;
     if (x->tap) {
         x->status = status;
         x->left = length;
-        x->tap->head(x->tap_self, status, fields, nfields, content_type,
-                     length);
+        x->tap->head(x->tap_self, status, a->fields, a->nfields,
+                     a->content_type, length);
         return 0;
     }
-    if (fields_say_close(fields, nfields) || x->v->retiring ||
-        x->ops->must_close(x))
+    if ((!a->clean && fields_say_close(a->fields, a->nfields)) ||
+        x->v->retiring || x->ops->must_close(x))
         close = true;
     x->framing = rp_response_framing(status, r->method == RP_METHOD_HEAD,
                                      r->minor, length, &close);
@@ -232,9 +232,10 @@ rp_exchange_head(struct rp_exchange *x, int status,
     struct rp_response_head h = {
         .status = status,
         .reason = x->reason,
-        .fields = fields,
-        .nfields = nfields,
-        .content_type = content_type,
+        .fields = a->fields,
+        .nfields = a->nfields,
+        .clean = a->clean,
+        .content_type = a->content_type,
         .framing = x->framing,
         .length = length > 0 ? (uint64_t)length : 0,
     };
@@ -245,6 +246,21 @@ rp_exchange_head(struct rp_exchange *x, int status,
     if (rp_response_write_head(&x->sink->out, &x->v->consts, &h) < 0)
         fail(x, "no memory for the head");
     return 0;
+}
+
+int
+rp_exchange_head(struct rp_exchange *x, int status,
+                 const struct rp_field *fields, unsigned nfields,
+                 struct rp_str content_type, int64_t length)
+{
+    struct rp_answer a = {
+        .status = status,
+        .fields = fields,
+        .nfields = nfields,
+        .content_type = content_type,
+    };
+
+    return send_head(x, &a, length);
 }
 
 bool
@@ -370,8 +386,7 @@ rp_exchange_answer(struct rp_exchange *x, const struct rp_answer *a)
 {
     struct rp_str content = a->content;
 
-    if (rp_exchange_head(x, a->status, a->fields, a->nfields, a->content_type,
-                         (int64_t)content.n) < 0) {
+    if (send_head(x, a, (int64_t)content.n) < 0) {
         if (a->release)
             a->release(a->arg);
         rp_error("%.*s %.*s: 500: the answer has a status or a field that "

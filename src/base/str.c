@@ -12,6 +12,9 @@ rp_str_ieq(struct rp_str a, struct rp_str b)
 {
     if (a.n != b.n)
         return false;
+    /* Mostly one side is a name of ours, and the other says it alike. */
+    if (a.n == 0 || memcmp(a.p, b.p, a.n) == 0)
+        return true;
     for (size_t i = 0; i < a.n; i++)
         if (to_lower((unsigned char)a.p[i]) != to_lower((unsigned char)b.p[i]))
             return false;

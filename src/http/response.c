@@ -163,7 +163,7 @@ rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
     for (unsigned i = 0; i < h->nfields; i++) {
         const struct rp_field *f = &h->fields[i];
 
-        if (rp_response_check_field(f) != 0)
+        if (!h->clean && rp_response_check_field(f) != 0)
             continue;
         if (f->name.n == 6 && rp_str_ieq(f->name, RP_STR("server"))) {
             if (own_server)

@@ -55,6 +55,8 @@ asgi_dealloc(PyObject *self)
     Py_CLEAR(a->client);
     Py_CLEAR(a->server);
     PyMem_Free(a->last_path);
+    for (unsigned i = 0; i < RP_ASGI_TYPES; i++)
+        Py_CLEAR(a->seen_types[i]);
 #define X(name, text) Py_CLEAR(a->s_##name);
     RP_ASGI_NAMES(X)
 #undef X

@@ -254,24 +254,27 @@ refuse(const struct rp_field *f)
     return -1;
 }
 
+/* 0: it may go out; 1: it is the server's to send; 2: it is the length, and
+ * known now; -1 with an exception. */
 static int
 check(const struct rp_field *f, int64_t *length)
 {
-    int how = rp_response_check_field(f);
+    int how;
 
-    if (how < 0)
-        return refuse(f);
-    if (how == 1 && length && f->name.n == 14 &&
+    if (length && f->name.n == 14 &&
         rp_str_ieq(f->name, RP_STR("content-length")))
-        return parse_length(f->value, length);
-    return 0;
+        return parse_length(f->value, length) < 0 ? -1 : 2;
+    how = rp_response_check_field(f);
+    return how < 0 ? refuse(f) : how;
 }
 
-static int
+/* How many fields there are in v then; -1 with an exception. */
+static Py_ssize_t
 parse_fast(struct rp_arena *arena, PyObject *fast, struct rp_field *v,
-           Py_ssize_t n, int64_t *length)
+           int64_t *length, bool *clean)
 {
     PyObject **items = PySequence_Fast_ITEMS(fast), *name, *value;
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(fast), kept = 0;
     size_t bytes = 0;
     char *p;
 
@@ -286,22 +289,35 @@ parse_fast(struct rp_arena *arena, PyObject *fast, struct rp_field *v,
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
+        struct rp_field *f = &v[kept];
+
         unpack(items[i], &name, &value);
-        p = put(p, slice_of(name), &v[i].name);
-        p = put(p, rp_str_trim(slice_of(value)), &v[i].value);
-        if (check(&v[i], length) < 0)
+        p = put(p, slice_of(name), &f->name);
+        p = put(p, rp_str_trim(slice_of(value)), &f->value);
+        switch (check(f, length)) {
+        case 0:
+            kept++;
+            break;
+        case 1:
+            kept++;
+            *clean = false;
+            break;
+        case 2:
+            break;
+        default:
             return -1;
+        }
     }
-    return 0;
+    return kept;
 }
 
 int
-rp_asgi_fields_parse(struct rp_arena *arena, PyObject *headers,
-                     struct rp_field **fields, unsigned *n, int64_t *length)
+rp_asgi_fields_head(struct rp_arena *arena, PyObject *headers,
+                    struct rp_field **fields, unsigned *n, int64_t *length,
+                    bool *clean)
 {
     PyObject *fast;
-    Py_ssize_t count;
-    int bad = -1;
+    Py_ssize_t count, kept = -1;
 
     if (PyBytes_Check(headers) || PyUnicode_Check(headers)) {
         bad_header(headers);
@@ -311,15 +327,26 @@ rp_asgi_fields_parse(struct rp_arena *arena, PyObject *headers,
     if (!fast)
         return -1;
     count = PySequence_Fast_GET_SIZE(fast);
+    *clean = true;
     *fields = rp_arena_alloc(arena, (size_t)count * sizeof(**fields) + 1);
-    if (!*fields || count > UINT16_MAX) {
+    if (!*fields || count > UINT16_MAX)
         PyErr_SetString(PyExc_ValueError, "the headers are too many");
-    } else {
-        *n = (unsigned)count;
-        bad = parse_fast(arena, fast, *fields, count, length);
-    }
+    else
+        kept = parse_fast(arena, fast, *fields, length, clean);
     Py_DECREF(fast);
-    return bad;
+    if (kept < 0)
+        return -1;
+    *n = (unsigned)kept;
+    return 0;
+}
+
+int
+rp_asgi_fields_trailers(struct rp_arena *arena, PyObject *headers,
+                        struct rp_field **fields, unsigned *n)
+{
+    bool clean;
+
+    return rp_asgi_fields_head(arena, headers, fields, n, NULL, &clean);
 }
 
 /* ---- For the asgi object ---- */

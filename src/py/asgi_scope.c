@@ -147,10 +147,13 @@ is_copy(PyObject *dict, PyObject *like)
     Py_ssize_t i = 0, j = 0;
     PyObject *key, *value, *key2, *value2;
 
-    if (PyDict_GET_SIZE(dict) != PyDict_GET_SIZE(like))
+    Py_ssize_t n = PyDict_GET_SIZE(like);
+
+    if (PyDict_GET_SIZE(dict) != n)
         return false;
-    while (PyDict_Next(like, &i, &key, &value))
-        if (!PyDict_Next(dict, &j, &key2, &value2) || key2 != key ||
+    for (; n > 0; n--)
+        if (!PyDict_Next(like, &i, &key, &value) ||
+            !PyDict_Next(dict, &j, &key2, &value2) || key2 != key ||
             value2 != value)
             return false;
     return true;

@@ -127,8 +127,8 @@ send_start(struct rp_asgi_call *call, PyObject *message, bool *full)
     if (trailers < 0 || PyErr_Occurred() || parse_status(call, message) < 0)
         return RP_ASGI_ERROR;
     if (headers &&
-        rp_asgi_fields_parse(rp_exchange_arena(call->x), headers, &call->fields,
-                             &call->nfields, &length) < 0)
+        rp_asgi_fields_head(rp_exchange_arena(call->x), headers, &call->fields,
+                            &call->nfields, &length, &call->clean) < 0)
         return RP_ASGI_ERROR;
     call->length = call->left = length;
     call->trailers = trailers && call->te_trailers && length < 0;
@@ -153,6 +153,7 @@ answer(struct rp_asgi_call *call, PyObject *owner, struct rp_str body)
         .status = call->status,
         .fields = call->fields,
         .nfields = call->nfields,
+        .clean = call->clean,
         .content = body,
     };
 
@@ -227,8 +228,7 @@ send_trailers(struct rp_asgi_call *call, PyObject *message, bool *full)
 
     (void)full;
     if (more < 0 || PyErr_Occurred() ||
-        (headers &&
-         rp_asgi_fields_parse(arena, headers, &fields, &n, NULL) < 0))
+        (headers && rp_asgi_fields_trailers(arena, headers, &fields, &n) < 0))
         return RP_ASGI_ERROR;
     if (n > 0) {
         all = rp_arena_alloc(arena, (call->ntrailers + n) * sizeof(*all));
@@ -307,14 +307,38 @@ static const struct message {
      STAGE(START) | STAGE(FIRST) | STAGE(BODY), send_early_hint},
 };
 
-enum { NMESSAGES = sizeof(messages) / sizeof(messages[0]) };
+_Static_assert(sizeof(messages) / sizeof(messages[0]) == RP_ASGI_TYPES, "");
+
+/* The type is a constant of the application's code, and mostly the same
+ * object each time. */
+static const struct message *
+find_type(struct rp_asgi_object *a, PyObject *type)
+{
+    struct rp_str s;
+    Py_ssize_t n;
+
+    for (unsigned i = 0; i < RP_ASGI_TYPES; i++)
+        if (a->seen_types[i] == type)
+            return &messages[i];
+    s.p = PyUnicode_AsUTF8AndSize(type, &n);
+    if (!s.p)
+        return NULL;
+    s.n = (size_t)n;
+    for (unsigned i = 0; i < RP_ASGI_TYPES; i++) {
+        if (!rp_str_eq(s, messages[i].type))
+            continue;
+        if (PyUnicode_CheckExact(type))
+            Py_XSETREF(a->seen_types[i], Py_NewRef(type));
+        return &messages[i];
+    }
+    PyErr_Format(PyExc_ValueError, "no message of an HTTP answer: %R", type);
+    return NULL;
+}
 
 static const struct message *
 find_message(struct rp_asgi_call *call, PyObject *message)
 {
     PyObject *type;
-    struct rp_str s;
-    Py_ssize_t n;
 
     if (!PyDict_Check(message)) {
         PyErr_Format(PyExc_TypeError, "a message is a dict, not %s",
@@ -328,15 +352,7 @@ find_message(struct rp_asgi_call *call, PyObject *message)
                          message);
         return NULL;
     }
-    s.p = PyUnicode_AsUTF8AndSize(type, &n);
-    if (!s.p)
-        return NULL;
-    s.n = (size_t)n;
-    for (unsigned i = 0; i < NMESSAGES; i++)
-        if (rp_str_eq(s, messages[i].type))
-            return &messages[i];
-    PyErr_Format(PyExc_ValueError, "no message of an HTTP answer: %R", type);
-    return NULL;
+    return find_type(call->asgi, type);
 }
 
 enum rp_asgi_step

@@ -141,6 +141,7 @@ struct rp_answer {
     int status;
     const struct rp_field *fields; /* may be NULL */
     unsigned nfields;
+    bool clean; /* rp_response_check_field() said 0 for each of them */
     struct rp_str content_type; /* may be empty */
     struct rp_str content;
     /* Not NULL: content stays where it is until release(arg), which is called

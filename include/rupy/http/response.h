@@ -36,6 +36,7 @@ struct rp_response_head {
     struct rp_str reason;          /* empty: the usual one */
     const struct rp_field *fields; /* the application's */
     unsigned nfields;
+    bool clean; /* rp_response_check_field() said 0 for each of them */
     struct rp_str content_type; /* empty: only if among the fields */
     enum rp_framing framing;
     uint64_t length; /* with RP_FRAMING_LENGTH */

@@ -54,6 +54,7 @@ enum {
     RP_ASGI_FIELDS = 128,  /* a power of two: names of fields kept */
     RP_ASGI_PEERS = 64,    /* a power of two: addresses kept */
     RP_ASGI_NAME_MAX = 40, /* longer names are not kept */
+    RP_ASGI_TYPES = 6,     /* of the messages that send() takes */
 };
 
 /* The header section of a block that the parser knows: a tuple of (name,
@@ -83,8 +84,9 @@ struct rp_asgi_object {
     PyObject *scope; /* of http, with all keys: what is copied.  It keeps
                            * what the last request had, for the next */
     PyObject *lent_version, *lent_extensions, *lent_state; /* in there */
-    PyObject *path, *raw_path;                             /* in there */
-    PyObject *client, *server;                             /* in there */
+    PyObject *seen_types[RP_ASGI_TYPES]; /* of messages that came lately */
+    PyObject *path, *raw_path;           /* in there */
+    PyObject *client, *server;           /* in there */
     char *last_path; /* as received, that path is of; last_path_n bytes */
     size_t last_path_n;
     PyObject *version;    /* its "asgi" */
@@ -130,8 +132,9 @@ struct rp_asgi_call {
 
     /* Of http.response.start, in the exchange's arena. */
     int status;
-    struct rp_field *fields;
+    struct rp_field *fields; /* without Content-Length */
     unsigned nfields;
+    bool clean;     /* none of them is the server's */
     int64_t length; /* the application's Content-Length; -1: none */
     int64_t left;   /* of it */
     struct rp_field *trailer_fields;
@@ -170,12 +173,15 @@ PyObject *rp_asgi_fields_list(struct rp_asgi_object *a,
  * exception. */
 int rp_asgi_fields_peer(struct rp_asgi_object *a, const struct rp_peer *peer,
                         PyObject **client, PyObject **server);
-/* What an application gave as headers, copied into the arena and checked.
- * *length is its Content-Length, or -1; may be NULL.  0, or -1 with an
- * exception. */
-int rp_asgi_fields_parse(struct rp_arena *arena, PyObject *headers,
-                         struct rp_field **fields, unsigned *n,
-                         int64_t *length);
+/* What an application gave as headers, copied into the arena and checked;
+ * *length is its Content-Length, which is not among the fields, or -1; *clean:
+ * none of them belongs to the server.  0, or -1 with an exception. */
+int rp_asgi_fields_head(struct rp_arena *arena, PyObject *headers,
+                        struct rp_field **fields, unsigned *n, int64_t *length,
+                        bool *clean);
+/* The same for trailers. */
+int rp_asgi_fields_trailers(struct rp_arena *arena, PyObject *headers,
+                            struct rp_field **fields, unsigned *n);
 int rp_asgi_fields_traverse(struct rp_asgi_object *a, visitproc visit,
                             void *arg);
 void rp_asgi_fields_clear(struct rp_asgi_object *a);
