@@ -18,7 +18,7 @@ import sys
 from typing import Any
 from urllib.parse import quote
 
-from ._core import Headers, Request, Response
+from ._core import FileResponse, Headers, Request, Response
 from ._errors import HeaderItems, HTTPError
 from ._json import dumps as _dumps
 from ._loop import EventLoop, run
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EventLoop",
+    "FileResponse",
     "HTTPError",
     "Headers",
     "Request",

@@ -5,6 +5,7 @@ Compiled into the program, and into the extension module of the same name.
 
 import asyncio
 import datetime
+import os
 from collections.abc import (
     Callable,
     Iterable,
@@ -259,6 +260,53 @@ class Response:
     def delete_cookie(
         self, name: str, *, path: str | None = "/", domain: str | None = None
     ) -> None: ...
+
+class FileResponse(Response):
+    """The answer is a file, which the kernel sends.
+
+    It is opened here: one object for each answer.  A request's Range and
+    conditions count when the status is 200: the client may get 206, 304, 412
+    or 416.
+
+    ``filename`` is what a browser saves it as (RFC 6266); ``inline``: but
+    shows it, if it can.  ``content_type`` is by default what the end of the
+    name says.  ``max_age`` is in seconds, for Cache-Control; 0 lets clients
+    ask each time.
+
+    Raises OSError when it cannot be opened or is no regular file, ValueError
+    for a filename with a slash or control characters.
+    """
+
+    def __init__(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        filename: str | None = None,
+        *,
+        status: int = 200,
+        headers: _HeaderItems | None = None,
+        content_type: str | None = None,
+        inline: bool = False,
+        max_age: int | None = None,
+    ) -> None: ...
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file; None when its content was replaced."""
+
+class StaticFiles:
+    """A folder as a handler; made by Rupy.static()."""
+
+    def __new__(
+        cls,
+        directory: str,
+        index: str,
+        max_age: int,
+        precompressed: bool,
+        dot_files: bool,
+        types: tuple[tuple[str, str], ...],
+        /,
+    ) -> StaticFiles: ...
+    def __call__(self, request: Request, path: str = ..., /) -> Response:
+        """HTTPError for what is not to be had."""
 
 class App:
     """What rupy.Rupy is made of: the table of routes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 from collections.abc import (
@@ -20,7 +21,7 @@ from contextlib import (
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
-from . import _core, _mount, _pattern, _signature
+from . import _core, _mount, _pattern, _signature, _static
 from ._around import Around
 from ._lifespan import Lifespan as ASGILifespan
 
@@ -176,6 +177,48 @@ class Rupy(Around):
     ) -> Callable[[Handler], Handler]:
         """``route(path, ("OPTIONS",))``."""
         return self.route(path, ("OPTIONS",), name, threaded=threaded)
+
+    def static(
+        self,
+        prefix: str,
+        directory: str | os.PathLike[str],
+        *,
+        index: str | None = "index.html",
+        max_age: int | None = 0,
+        precompressed: bool = True,
+        dot_files: bool = False,
+        types: Mapping[str, str] | None = None,
+        name: str = "static",
+    ) -> None:
+        """Serve the files of a folder below a path.
+
+        The C core answers GET and HEAD, with Range, conditions and entity
+        tags (RFC 9110 13, 14), and sends by sendfile(2).  Symbolic links
+        are followed as long as they stay below ``directory``, which is
+        relative to the current one.
+
+        ``index`` answers for a folder, None: nothing does.  ``max_age`` is
+        in seconds, for Cache-Control; 0 lets clients ask each time, None
+        says nothing.  ``precompressed`` sends ``a.js.br``, ``a.js.zst`` or
+        ``a.js.gz`` for ``a.js`` to clients that take it, unless it is older.
+        ``dot_files`` serves names that begin with a dot.  ``types`` are media
+        types by the end of the name, ``{".wat": "text/plain"}``, before those
+        that are known.  ``url_for(name, path=...)`` builds a path.
+
+        Raises ValueError for a prefix that is no literal path, for what is
+        no folder, and for a route that exists.
+        """
+        below, bare = _static.patterns(prefix)
+        files = _static.folder(
+            directory, index, max_age, precompressed, dot_files, types
+        )
+        get = ("GET",)
+        self._add_route(below, get, files, (None, "path"), (), False)
+        self._routes.append(Route(below, get, name, files, False))
+        self._paths.setdefault(name, []).append(_pattern.parse(below))
+        if bare is not None:
+            self._add_route(bare, get, files, (None,), (), False)
+            self._routes.append(Route(bare, get, name, files, False))
 
     def url_for(self, name: str, /, **params: object) -> str:
         """The path of the first route of that name with these parameters.

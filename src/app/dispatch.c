@@ -1,4 +1,5 @@
 /* dispatch.c -- which handler answers a request. */
+#include "rupy/app/filehandler.h"
 #include "rupy/app/impl.h"
 #include "rupy/base/log.h"
 #include "rupy/http/url.h"
@@ -17,6 +18,33 @@ route_path(struct rp_exchange *x, struct rp_str *out)
     if (!p)
         return -1;
     *out = (struct rp_str){p, rp_url_decode_route(p, path)};
+    return 0;
+}
+
+/* Is the path below a folder of --static?  0 or the status, as rp_dispatch();
+ * -1: it is not. */
+static int
+dispatch_to_mount(struct rp_exchange *x, struct rp_str path,
+                  struct rp_buf *allow)
+{
+    const struct rp_request *r = &x->request;
+    struct rp_service *v = x->v;
+    struct rp_str rest;
+    size_t i = 0;
+
+    while (i < v->nmounts && !rp_file_mount_takes(v->mounts[i], path, &rest))
+        i++;
+    if (i == v->nmounts)
+        return -1;
+    if (r->method != RP_METHOD_GET && r->method != RP_METHOD_HEAD) {
+        rp_buf_add_str(allow, RP_STR("GET, HEAD, OPTIONS"));
+        return r->method == RP_METHOD_OPTIONS ? 204
+               : r->method == RP_METHOD_OTHER ? 501
+                                              : 405;
+    }
+    x->handler = rp_file_mount_handler(v->mounts[i]);
+    x->match.nparams = rest.p != NULL;
+    x->match.params[0] = rest;
     return 0;
 }
 
@@ -66,6 +94,12 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
         static const struct rp_str methods =
             RP_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return rp_buf_add_str(allow, methods) < 0 ? 503 : 204;
+    }
+    if (v->nmounts > 0) {
+        int status =
+            route_path(x, &path) < 0 ? 503 : dispatch_to_mount(x, path, allow);
+        if (status >= 0)
+            return status;
     }
     if (!v->router) {
         x->handler = &v->root;

@@ -3,9 +3,11 @@
 #include "rupy/app/service.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "rupy/app/impl.h"
 #include "rupy/base/clock.h"
+#include "rupy/files/files.h"
 
 enum {
     POOL_MAX = 64,            /* spare exchanges kept */
@@ -98,6 +100,19 @@ rp_exchange_pool_free(struct rp_exchange_pool *pool)
     free(pool);
 }
 
+/* As many files as may be kept open without taking the descriptors that
+ * connections need. */
+static unsigned
+count_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+        limit.rlim_cur / 4 >= RP_FILES_MAX)
+        return RP_FILES_MAX;
+    return limit.rlim_cur / 4 > 8 ? (unsigned)limit.rlim_cur / 4 : 8;
+}
+
 int
 rp_service_init(struct rp_service *v)
 {
@@ -112,7 +127,8 @@ rp_service_init(struct rp_service *v)
     v->memos = rp_memos_new(256);
     rp_wsocks_init(&v->wsocks, &RP_WSOCK_CONFIG_DEFAULT, &v->now);
     v->pool = calloc(1, sizeof(*v->pool));
-    if (v->counters && v->memos && v->pool)
+    v->files = rp_files_new(count_files());
+    if (v->counters && v->memos && v->pool && v->files)
         return 0;
     rp_service_fini(v);
     return -1;
@@ -124,6 +140,7 @@ rp_service_fini(struct rp_service *v)
     rp_exchange_pool_free(v->pool);
     if (v->memos)
         rp_memos_free(v->memos);
+    rp_files_free(v->files);
     free(v->own_counters);
     rp_trust_fini(&v->forwarded.trust);
     memset(v, 0, sizeof(*v));

@@ -46,6 +46,15 @@ rp_sink_peek_file(const struct rp_sink *s)
     return &s->refs[0];
 }
 
+bool
+rp_sink_has_file(const struct rp_sink *s)
+{
+    for (unsigned i = 0; i < s->nrefs; i++)
+        if (!s->refs[i].p)
+            return true;
+    return false;
+}
+
 /* Take the first ref off the queue, then release it: release() may run code
  * that appends. */
 static void

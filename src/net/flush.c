@@ -65,11 +65,15 @@ write_some(struct rp_conn *c)
         return sendfile(c->io.fd, file->fd, &off, most);
     }
     n = rp_sink_peek(&c->sink, v, FLUSH_PIECES);
-    if (n == 1)
+    if (n == 1 && c->sink.nrefs == 0)
         return write(c->io.fd, v[0].p, v[0].n);
     for (unsigned i = 0; i < n; i++)
         iov[i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};
-    return writev(c->io.fd, iov, (int)n);
+    if (!rp_sink_has_file(&c->sink))
+        return writev(c->io.fd, iov, (int)n);
+    /* A head, and a file behind it: its first bytes share a packet. */
+    return sendmsg(c->io.fd, &(struct msghdr){.msg_iov = iov, .msg_iovlen = n},
+                   MSG_MORE | MSG_NOSIGNAL);
 }
 
 /* Write until all is gone or the socket is full.  0, or -1: it is broken. */

@@ -1,6 +1,7 @@
 /* answer.c -- what a handler returned, as an answer; and what it raised. */
 #include "rupy/base/log.h"
 #include "rupy/http/status.h"
+#include "rupy/py/files.h"
 #include "rupy/py/native.h"
 #include "rupy/py/traceback.h"
 
@@ -41,6 +42,11 @@ answer_response(struct rp_exchange *x, PyObject *response)
 
     if (rp_response_object_view(response, &v) < 0)
         return -1;
+    if (v.is_file) {
+        rp_file_response_answer(x, response, &v);
+        Py_DECREF(response);
+        return 0;
+    }
     struct rp_answer a = {
         .status = v.status,
         .fields = v.fields,

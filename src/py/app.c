@@ -1,6 +1,7 @@
 /* app.c -- rupy._core.App: the routes of a native application. */
 #include <stddef.h>
 
+#include "rupy/py/files.h"
 #include "rupy/py/front.h"
 
 enum {
@@ -157,6 +158,8 @@ new_route(struct rp_app_object *app, PyObject *pattern, PyObject *handler,
     route->app = app;
     route->route.handler =
         (struct rp_handler){.ops = &rp_native_ops, .self = route};
+    if (rp_static_handler(app->st, handler))
+        route->route.handler = *rp_static_handler(app->st, handler);
     route->handler = Py_NewRef(handler);
     route->pattern = Py_NewRef(pattern);
     route->is_async = is_coroutine_function(handler);

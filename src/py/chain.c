@@ -1,5 +1,6 @@
 /* chain.c -- what the chain of a request, a coroutine of rupy/_middleware.py,
  * asks of the core. */
+#include "rupy/app/filehandler.h"
 #include "rupy/base/log.h"
 #include "rupy/py/front_impl.h"
 #include "rupy/py/request.h"
@@ -104,6 +105,10 @@ rp_front_begin(PyObject *unused, PyObject *request)
         if (!route->threaded || !route->app->pool)
             return call_native(f->place->fronts->loop, route, x, request);
     }
+    /* A folder of files is called like any function, and gives a Response. */
+    if (rp_file_mount_is_handler(f->inner) && rp_exchange_match(x)->route)
+        return call_native(f->place->fronts->loop, rp_exchange_match(x)->route,
+                           x, request);
     return rp_tapped_start(f->place->app->st, f->place->fronts->loop, x,
                            f->inner, request, &f->tapped);
 }

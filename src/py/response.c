@@ -155,6 +155,15 @@ fail:
     return -1;
 }
 
+int
+rp_response_object_init(struct response_object *r, PyObject *status,
+                        PyObject *headers, PyObject *content_type)
+{
+    Py_CLEAR(r->headers); /* __init__ may be called again */
+    return init(rp_py_state_of_type(Py_TYPE(r)), r, NULL, status, headers,
+                content_type);
+}
+
 static PyObject *
 alloc(PyTypeObject *tp)
 {
@@ -238,8 +247,8 @@ response_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf,
     return self;
 }
 
-static void
-response_dealloc(PyObject *self)
+void
+rp_response_object_dealloc(PyObject *self)
 {
     struct response_object *r = of(self);
     PyTypeObject *tp = Py_TYPE(self);
@@ -299,6 +308,7 @@ rp_response_object_view(PyObject *response, struct rp_response_view *v)
         (void)rp_latin1_of_str(r->content_type, &v->content_type);
     v->content = content_slice(r->content);
     v->content_owner = r->content;
+    v->is_file = r->is_file;
     return 0;
 }
 
@@ -356,28 +366,40 @@ put_content_type(PyObject *self, PyObject *value, void *unused)
     return 0;
 }
 
-static PyObject *
-get_body(PyObject *self, void *unused)
+PyObject *
+rp_response_object_body(PyObject *self)
 {
     struct rp_str s = content_slice(of(self)->content);
 
-    (void)unused;
     if (of(self)->content != NULL && PyBytes_Check(of(self)->content))
         return Py_NewRef(of(self)->content);
     return PyBytes_FromStringAndSize(s.p, (Py_ssize_t)s.n);
 }
 
-static int
-put_body(PyObject *self, PyObject *value, void *unused)
+static PyObject *
+get_body(PyObject *self, void *unused)
+{
+    (void)unused;
+    return rp_response_object_body(self);
+}
+
+int
+rp_response_object_set_body(PyObject *self, PyObject *value)
 {
     struct rp_py_state *st = rp_py_state_of_type(Py_TYPE(self));
     PyObject *content, *type;
 
-    (void)unused;
     if (convert(st, value == NULL ? Py_None : value, &content, &type) < 0)
         return -1;
     Py_XSETREF(of(self)->content, content);
     return 0;
+}
+
+static int
+put_body(PyObject *self, PyObject *value, void *unused)
+{
+    (void)unused;
+    return rp_response_object_set_body(self, value);
 }
 
 static PyObject *
@@ -459,7 +481,7 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)doc},
     {Py_tp_new, response_new},
     {Py_tp_init, response_init},
-    {Py_tp_dealloc, response_dealloc},
+    {Py_tp_dealloc, rp_response_object_dealloc},
     {Py_tp_repr, response_repr},
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},

@@ -2,6 +2,7 @@
 #include "rupy/py/types.h"
 
 #include "rupy/http/method.h"
+#include "rupy/py/files.h"
 #include "rupy/py/headers.h"
 #include "rupy/py/multidict.h"
 #include "rupy/py/request.h"
@@ -24,7 +25,10 @@ add_types(PyObject *m, struct rp_py_state *st)
             rp_mutable_headers_type_new(m, st->headers_type)) < 0 ||
         add(m, &st->multidict_type, rp_multidict_type_new(m)) < 0 ||
         add(m, &st->request_type, rp_request_type_new(m)) < 0 ||
-        add(m, &st->response_type, rp_response_type_new(m)) < 0)
+        add(m, &st->response_type, rp_response_type_new(m)) < 0 ||
+        add(m, &st->file_response_type,
+            rp_file_response_type_new(m, st->response_type)) < 0 ||
+        add(m, &st->static_type, rp_static_type_new(m)) < 0)
         return -1;
     return 0;
 }

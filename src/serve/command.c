@@ -8,6 +8,7 @@
 #include "rupy/route/regex.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/serve.h"
+#include "rupy/serve/statics.h"
 
 void
 rp_command_version(char *out, size_t n)
@@ -33,7 +34,7 @@ rp_command_prepare(struct rp_config *c)
                               "--venv is for the program rupy-serve; run "
                               "%s/bin/python -m rupy",
                               c->venv);
-    if (rp_config_enter(c) < 0)
+    if (rp_config_enter(c) < 0 || rp_statics_check(c) < 0)
         return -1;
     if (is_running && rp_interp_sync_environ() < 0)
         return rp_config_fail(c, "--env: os.environ cannot be set");

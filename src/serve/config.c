@@ -113,6 +113,19 @@ check_env(struct rp_str s)
     return NULL;
 }
 
+/* What is wrong with a URL=DIR, or NULL. */
+static const char *
+check_static(struct rp_str s)
+{
+    const char *equals = memchr(s.p, '=', s.n);
+
+    if (equals == NULL || equals == s.p + s.n - 1)
+        return "is not URL=DIR";
+    if (s.p[0] != '/')
+        return "does not begin with a slash, as in /static=public";
+    return NULL;
+}
+
 /* A member of a list that takes commas. */
 static const char *
 check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
@@ -145,6 +158,8 @@ add_to_list(struct rp_config *c, struct rp_strs *l, struct rp_str value,
         why = check_header(value);
     else if (l == &c->env)
         why = check_env(value);
+    else if (l == &c->statics)
+        why = check_static(value);
     else if (value.n == 0)
         why = "is empty";
     else

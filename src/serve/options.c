@@ -230,6 +230,13 @@ static const struct rp_option options[] = {
      .arg = "HOST", .value = "*", FIELD(allowed_hosts),
      .help = "answer 400 to requests for other hosts; .example.com is it and "
              "all below it; may be repeated"},
+    {GROUP, .name = "static", .type = RP_OPTION_LIST, .arg = "URL=DIR",
+     FIELD(statics),
+     .help = "answer GET below the path URL with the files of a folder, "
+             "before the application is asked; may be repeated"},
+    {GROUP, .name = "static-expires", .type = RP_OPTION_DURATION,
+     .arg = "DUR", .value = "0", FIELD(static_expires),
+     .help = "how long clients may use them without asking again"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_PROXY
     {GROUP, .name = "forwarded-allow-ips", .type = RP_OPTION_ADDRESSES,

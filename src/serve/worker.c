@@ -15,6 +15,7 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/recycle.h"
+#include "rupy/serve/statics.h"
 
 #define TICK 1.0        /* seconds between heartbeats of an idle loop ... */
 #define TICKS 4         /* ... or so many in the time it may be silent */
@@ -37,6 +38,7 @@ struct serving {
     struct rp_server *server;
     struct rp_buf extra; /* field lines of --header */
     struct rp_trust proxies;
+    struct rp_statics statics;
 
     ev_signal signals[NSIGNALS];
     ev_signal reopen;
@@ -188,6 +190,8 @@ make_service(struct serving *s)
         errno = ENOMEM;
         return -1;
     }
+    if (rp_statics_init(&s->statics, c, v) < 0)
+        return -1;
     v->limits = c->limits;
     v->max_active = (uint32_t)c->limit_concurrency;
     v->keep_alive = c->deadlines.keep_alive > 0;
@@ -445,6 +449,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         rp_access_free(s.service.access);
         rp_service_fini(&s.service);
         rp_buf_fini(&s.extra);
+        rp_statics_fini(&s.statics);
     }
     rp_trust_fini(&s.proxies);
     if (door->init_core)

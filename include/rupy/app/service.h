@@ -19,6 +19,8 @@ struct rp_peer {
 };
 
 struct rp_access; /* access.h */
+struct rp_files;  /* files.h */
+struct rp_file_mount;
 struct rp_exchange_pool;
 
 struct rp_service {
@@ -31,6 +33,11 @@ struct rp_service {
     bool retiring; /* the next answer of each connection says close */
     struct rp_router *router; /* NULL: everything goes to `root` */
     struct rp_handler root;   /* without a router */
+    /* Folders that are asked before either, those with the longest prefix
+     * first; lent. */
+    struct rp_file_mount *const *mounts;
+    size_t nmounts;
+    struct rp_files *files; /* kept open */
     struct rp_response_consts consts;
     struct rp_memos *memos;
     struct rp_wsocks wsocks;      /* all WebSockets */

@@ -80,6 +80,8 @@ int rp_sink_add_file(struct rp_sink *s, int fd, off_t off, size_t n,
                      void (*release)(void *), void *arg);
 /* What is to be sent next lies in a file: where; NULL: in memory. */
 const struct rp_ref *rp_sink_peek_file(const struct rp_sink *s);
+/* Is there any stretch of a file to be sent? */
+bool rp_sink_has_file(const struct rp_sink *s);
 /* The first n queued bytes are gone: release what they covered. */
 void rp_sink_sent(struct rp_sink *s, size_t n);
 /* Up to max stretches of memory to send next.  Return how many, 0 when a file

@@ -14,6 +14,8 @@
 #define RP_PY_STATE_TYPES(X)                                                   \
     X(request_type)                                                            \
     X(response_type)                                                           \
+    X(file_response_type)                                                      \
+    X(static_type)                                                             \
     X(headers_type) /* as received; not changed by anybody */                  \
     X(mutable_headers_type)                                                    \
     X(multidict_type) /* query, form */                                        \

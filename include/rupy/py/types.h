@@ -39,6 +39,7 @@ struct rp_response_view {
     struct rp_str content;
     PyObject *content_owner; /* borrowed: the bytes or str that content lies
                               * in, which never changes; NULL: no content */
+    bool is_file; /* the content is a file: rp_file_response_answer() */
 };
 
 bool rp_is_response_object(struct rp_py_state *st, PyObject *o);

@@ -90,6 +90,8 @@ struct rp_config {
     uint64_t body_min_rate;
     bool server_header, date_header, early_hints;
     struct rp_strs headers; /* "Name: value", checked */
+    struct rp_strs statics; /* URL=DIR */
+    double static_expires;
     struct rp_strs allowed_hosts;
 
     struct rp_strs forwarded_allow_ips, forwarded; /* lists of words */
