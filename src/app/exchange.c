@@ -110,6 +110,13 @@ rp_exchange_is_full(const struct rp_exchange *x)
     return x->tap ? x->full : x->sink->over;
 }
 
+void
+rp_exchange_flush(struct rp_exchange *x)
+{
+    if (x->sink->ops->flush)
+        x->sink->ops->flush(x->sink);
+}
+
 int
 rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n)
 {

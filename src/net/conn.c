@@ -182,6 +182,15 @@ sink_wake(struct rp_sink *sink)
 }
 
 static void
+sink_flush(struct rp_sink *sink)
+{
+    struct rp_conn *c = (struct rp_conn *)sink;
+
+    if (c->state == RP_CONN_OPEN && !c->stuck)
+        rp_conn_flush(c);
+}
+
+static void
 sink_wait(struct rp_sink *sink, enum rp_wait what)
 {
     struct rp_conn *c = (struct rp_conn *)sink;
@@ -236,6 +245,7 @@ sink_abort(struct rp_sink *sink)
 
 static const struct rp_sink_ops sink_ops = {
     .wake = sink_wake,
+    .flush = sink_flush,
     .wait = sink_wait,
     .resume = sink_resume,
     .close = sink_close,

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.skipif(
 
 
 # Every interface gives the same answers.
-APPS = ["rupy.examples.conformance:app", "rupy.examples.conformance_asgi:app"]
+APPS = [
+    "rupy.examples.conformance:app",
+    "rupy.examples.conformance_asgi:app",
+    "rupy.examples.conformance_wsgi:app",
+]
 
 
 @pytest.fixture(scope="module", params=APPS)

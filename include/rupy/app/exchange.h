@@ -203,6 +203,10 @@ bool rp_exchange_is_half_closed(const struct rp_exchange *x);
 bool rp_exchange_is_overdue(const struct rp_exchange *x);
 /* It cannot be: a thread is at work.  Counted; the service decides. */
 void rp_exchange_is_stuck(struct rp_exchange *x);
+/* Send at once what the client takes, for a handler that stays on the stack:
+ * what is written else leaves when the loop's turn ends.  The client may be
+ * found gone: stop() comes before it returns. */
+void rp_exchange_flush(struct rp_exchange *x);
 /* More than RP_SINK_HIGH wait to be sent; drained() will follow. */
 bool rp_exchange_is_full(const struct rp_exchange *x);
 

@@ -42,6 +42,9 @@ struct rp_sink_ops {
     /* Something was appended: see that it is sent.  Cheap, may be called any
      * number of times. */
     void (*wake)(struct rp_sink *s);
+    /* Send now what can be sent without waiting; session->ops->drained() and
+     * gone() may come before it returns.  NULL: cannot. */
+    void (*flush)(struct rp_sink *s);
     /* The session waits for something else now. */
     void (*wait)(struct rp_sink *s, enum rp_wait what);
     /* The session takes input again, or there may be some left that it did

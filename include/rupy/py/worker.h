@@ -40,7 +40,8 @@ struct rp_py_worker_config {
     const char *interface; /* "auto", "rupy", "asgi", "wsgi" */
     const char *root_path; /* ASGI root_path, WSGI SCRIPT_NAME; "" */
     const char *lifespan;  /* "auto", "on", "off" */
-    bool early_hints;      /* ASGI's http.response.early_hint */
+    bool early_hints;      /* applications may send 103 */
+    size_t body_buffer;    /* bytes of content in memory; see --body-buffer */
     const char *const *app_dirs;
     size_t napp_dirs;
     double graceful_timeout; /* seconds */
