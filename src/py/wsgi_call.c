@@ -13,7 +13,6 @@
 
 #include "rupy/base/clock.h"
 #include "rupy/base/log.h"
-#include "rupy/py/traceback.h"
 #include "rupy/py/wsgi_impl.h"
 
 /* Empty pieces are nothing to send, and no reason to stay. */
@@ -23,39 +22,6 @@ enum step { STEP_DONE, STEP_WAIT, STEP_FAILED };
 
 /* ---- What goes wrong ---- */
 
-void
-rp_wsgi_complain(struct rp_wsgi_call *call, const char *what, PyObject *exc)
-{
-    const char *method = call->method ? PyUnicode_AsUTF8(call->method) : NULL;
-    const char *path = call->path ? PyUnicode_AsUTF8(call->path) : NULL;
-    PyObject *text = exc ? rp_py_format_traceback(exc) : NULL;
-
-    PyErr_Clear();
-    rp_error("%s %s: %s%s", method ? method : "?", path ? path : "?", what,
-             exc ? Py_TYPE(exc)->tp_name : "");
-    if (text && PyUnicode_AsUTF8(text))
-        rp_log_text(PyUnicode_AsUTF8(text));
-    Py_XDECREF(text);
-    PyErr_Clear();
-}
-
-/* The application gave up because its client had gone: an OSError of read() or
- * write(), or what it made of it. */
-static bool
-is_disconnect(const struct rp_wsgi_call *call, PyObject *exc)
-{
-    PyObject *e = Py_NewRef(exc);
-    bool yes = false;
-
-    for (int depth = 0; e && !yes && depth < 16; depth++) {
-        PyObject *next = PyException_GetContext(e);
-        yes = PyErr_GivenExceptionMatches(e, PyExc_OSError);
-        Py_SETREF(e, next);
-    }
-    Py_XDECREF(e);
-    return yes && (call->gone || call->body.cut);
-}
-
 /* Takes the exception that is set.  New reference to it when it must leave the
  * loop. */
 static PyObject *
@@ -64,7 +30,7 @@ on_exception(struct rp_wsgi_call *call)
     PyObject *exc = rp_py_take_exception();
 
     call->failed = true;
-    if (exc && !is_disconnect(call, exc))
+    if (exc && !rp_wsgi_is_disconnect(call, exc))
         rp_wsgi_complain(call,
                          "unhandled exception in the WSGI application: ", exc);
     if (exc && (call->thread ||
@@ -144,8 +110,8 @@ iterate(struct rp_wsgi_call *call, bool last)
             return STEP_FAILED;
         if (call->stage >= RP_WSGI_BODY && rp_wsgi_is_mute(call))
             return STEP_DONE;
-        if (r > 0 || (!call->thread && call->x &&
-                      rp_clock_mono_ns() - start > TURN_NS))
+        if (r > 0 ||
+            (!call->thread && call->x && rp_clock_mono_ns() - start > TURN_NS))
             return STEP_WAIT;
     }
     return STEP_DONE;

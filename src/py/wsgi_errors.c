@@ -1,7 +1,43 @@
-/* wsgi_errors.c -- wsgi.errors: text of the application, line by line into the
- * server's log. */
+/* wsgi_errors.c -- what goes to the server's log: what the application raises,
+ * and what it writes to wsgi.errors, line by line. */
 #include "rupy/base/log.h"
+#include "rupy/py/traceback.h"
 #include "rupy/py/wsgi_impl.h"
+
+/* ---- What it raises ---- */
+
+void
+rp_wsgi_complain(struct rp_wsgi_call *call, const char *what, PyObject *exc)
+{
+    const char *method = call->method ? PyUnicode_AsUTF8(call->method) : NULL;
+    const char *path = call->path ? PyUnicode_AsUTF8(call->path) : NULL;
+    PyObject *text = exc ? rp_py_format_traceback(exc) : NULL;
+
+    PyErr_Clear();
+    rp_error("%s %s: %s%s", method ? method : "?", path ? path : "?", what,
+             exc ? Py_TYPE(exc)->tp_name : "");
+    if (text && PyUnicode_AsUTF8(text))
+        rp_log_text(PyUnicode_AsUTF8(text));
+    Py_XDECREF(text);
+    PyErr_Clear();
+}
+
+bool
+rp_wsgi_is_disconnect(const struct rp_wsgi_call *call, PyObject *exc)
+{
+    PyObject *e = Py_NewRef(exc);
+    bool yes = false;
+
+    for (int depth = 0; e && !yes && depth < 16; depth++) {
+        PyObject *next = PyException_GetContext(e);
+        yes = PyErr_GivenExceptionMatches(e, PyExc_OSError);
+        Py_SETREF(e, next);
+    }
+    Py_XDECREF(e);
+    return yes && (call->gone || call->body.cut);
+}
+
+/* ---- What it writes ---- */
 
 enum { LINE_MAX_ = 4096 }; /* a longer one is cut into several */
 

@@ -208,9 +208,6 @@ extern const struct rp_handler_ops rp_wsgi_ops; /* self: the wsgi object */
 /* Run the application until it waits for its client (loop's thread), or to
  * its end. */
 void rp_wsgi_run(struct rp_wsgi_call *call);
-/* "GET /path: what", with the traceback of the exception, which may be NULL. */
-void rp_wsgi_complain(struct rp_wsgi_call *call, const char *what,
-                      PyObject *exc);
 
 /* ---- wsgi_start.c: start_response() and write() ---- */
 
@@ -284,6 +281,12 @@ int rp_wsgi_spool(int *fd, const void *p, size_t n, off_t at);
 /* ---- wsgi_errors.c, wsgi_file.c ---- */
 
 extern PyType_Spec rp_wsgi_errors_spec, rp_wsgi_file_spec;
+/* "GET /path: what" and the name of the exception, with its traceback below. */
+void rp_wsgi_complain(struct rp_wsgi_call *call, const char *what,
+                      PyObject *exc);
+/* The application gave up because its client had gone: an OSError of read() or
+ * write(), or what it made of it. */
+bool rp_wsgi_is_disconnect(const struct rp_wsgi_call *call, PyObject *exc);
 PyObject *rp_wsgi_errors_new(struct rp_py_state *st);
 /* result is a file wrapper over a file that the kernel can send: 1, and fd (a
  * copy), off and n of it; else 0; -1 with an exception. */
