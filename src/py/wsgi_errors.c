@@ -9,17 +9,11 @@
 void
 rp_wsgi_complain(struct rp_wsgi_call *call, const char *what, PyObject *exc)
 {
-    const char *method = call->method ? PyUnicode_AsUTF8(call->method) : NULL;
-    const char *path = call->path ? PyUnicode_AsUTF8(call->path) : NULL;
-    PyObject *text = exc ? rp_py_format_traceback(exc) : NULL;
+    PyObject *line = PyUnicode_FromFormat(
+        "%S %S: %s%s", call->method, call->path, what, Py_TYPE(exc)->tp_name);
 
-    PyErr_Clear();
-    rp_error("%s %s: %s%s", method ? method : "?", path ? path : "?", what,
-             exc ? Py_TYPE(exc)->tp_name : "");
-    if (text && PyUnicode_AsUTF8(text))
-        rp_log_text(PyUnicode_AsUTF8(text));
-    Py_XDECREF(text);
-    PyErr_Clear();
+    rp_py_log_exception(line, exc);
+    Py_XDECREF(line);
 }
 
 bool
