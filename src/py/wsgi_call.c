@@ -404,6 +404,9 @@ wsgi_stop(void *self, struct rp_exchange *x)
     (void)self;
     if (!call)
         return;
+    /* A thread cannot be stopped, only seen. */
+    if (call->thread && rp_exchange_is_overdue(x))
+        rp_exchange_is_stuck(x);
     call->x = NULL;
     call->gone = true;
     if (call->thread)
