@@ -88,7 +88,7 @@ struct rp_config {
     int limit_connections; /* per worker, as below */
     int limit_concurrency; /* 0: no limit */
     uint64_t body_min_rate;
-    uint64_t body_buffer;  /* bytes of content in memory, for WSGI */
+    uint64_t body_buffer; /* bytes of content in memory, for WSGI */
     bool server_header, date_header, early_hints;
     struct rp_strs headers; /* "Name: value", checked */
     struct rp_strs statics; /* URL=DIR */
