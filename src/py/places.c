@@ -66,7 +66,7 @@ open_place(struct rp_fronts *fronts, struct rp_place *p, struct rp_py_state *st,
         return 0;
     }
     p->server = rp_wsgi_new(st, target, fronts->loop, c);
-    if (!p->server)
+    if (!p->server || rp_wsgi_set_mount(p->server, prefix) < 0)
         return -1;
     p->handler = rp_wsgi_handler(p->server);
     return 0;

@@ -81,6 +81,39 @@ rp_wsgi_environ_init(struct rp_wsgi_object *w,
     return set_wsgi(w, c);
 }
 
+int
+rp_wsgi_set_mount(PyObject *wsgi, PyObject *prefix)
+{
+    struct rp_wsgi_object *w = (struct rp_wsgi_object *)wsgi;
+    PyObject *root = PyDict_GetItemWithError(w->environ, w->s_script_name);
+    /* As everything in environ: its bytes. */
+    PyObject *bytes = root ? PyUnicode_AsUTF8String(prefix) : NULL, *text;
+
+    if (!bytes)
+        return -1;
+    text = latin1((struct rp_str){PyBytes_AS_STRING(bytes),
+                                  (size_t)PyBytes_GET_SIZE(bytes)});
+    Py_DECREF(bytes);
+    Py_XSETREF(w->mount, text);
+    if (!text)
+        return -1;
+    return set(w->environ, w->s_script_name, PyUnicode_Concat(root, text));
+}
+
+/* Without what the application is mounted below. */
+static PyObject *
+cut_mount(const struct rp_wsgi_object *w, PyObject *path)
+{
+    Py_ssize_t n;
+
+    if (!path || !w->mount ||
+        PyUnicode_Tailmatch(path, w->mount, 0, PY_SSIZE_T_MAX, -1) != 1)
+        return path;
+    n = PyUnicode_GET_LENGTH(w->mount);
+    Py_SETREF(path, PyUnicode_Substring(path, n, PY_SSIZE_T_MAX));
+    return path;
+}
+
 /* ---- Addresses ---- */
 
 static bool
@@ -206,7 +239,7 @@ keep_target(struct rp_wsgi_object *w, struct rp_wsgi_block *b,
         return 0;
     Py_CLEAR(b->path);
     copy = PyMem_Realloc(b->target, target.n + 1);
-    path = path_info(rp_exchange_arena(x), r->path);
+    path = cut_mount(w, path_info(rp_exchange_arena(x), r->path));
     uri = latin1(target);
     if (!copy || !path || !uri) {
         if (!PyErr_Occurred())
@@ -277,6 +310,15 @@ find_block(struct rp_wsgi_object *w, const struct rp_request *r)
     return b;
 }
 
+/* name is stolen, NULL with an exception. */
+static int
+set_prefix(struct rp_wsgi_object *w, PyObject *d, PyObject *name)
+{
+    if (name && w->mount)
+        Py_SETREF(name, PyUnicode_Concat(name, w->mount));
+    return set(d, w->s_script_name, name);
+}
+
 /* What a proxy in front of us tells, and a target that names its host. */
 static int
 set_forwarded(struct rp_wsgi_object *w, struct rp_exchange *x, PyObject *d)
@@ -288,7 +330,7 @@ set_forwarded(struct rp_wsgi_object *w, struct rp_exchange *x, PyObject *d)
         (PyDict_SetItem(d, w->s_url_scheme, w->s_v_https) < 0 ||
          PyDict_SetItem(d, w->s_https, w->s_v_on) < 0))
         return -1;
-    if (prefix.n > 0 && set(d, w->s_script_name, script_name(prefix)) < 0)
+    if (prefix.n > 0 && set_prefix(w, d, script_name(prefix)) < 0)
         return -1;
     /* RFC 9112 3.2.2: then the Host field says nothing. */
     if (r->target.p[0] != '/' && r->host.n > 0 &&
@@ -345,6 +387,7 @@ void
 rp_wsgi_environ_clear(struct rp_wsgi_object *w)
 {
     Py_CLEAR(w->environ);
+    Py_CLEAR(w->mount);
     free_block(&w->once);
     for (unsigned i = 0; i < RP_WSGI_BLOCKS; i++)
         free_block(&w->blocks[i]);

@@ -15,6 +15,9 @@ PyObject *rp_wsgi_new(struct rp_py_state *st, PyObject *app,
                       const struct rp_py_worker_config *c);
 /* From now on calls run there; lent, NULL: none any more. */
 void rp_wsgi_set_pool(PyObject *wsgi, struct rp_pool *pool);
+/* It is mounted below prefix, a str such as "/shop": that is the end of
+ * SCRIPT_NAME, and PATH_INFO what follows.  0, or -1 with an exception. */
+int rp_wsgi_set_mount(PyObject *wsgi, PyObject *prefix);
 /* Good as long as the object lives. */
 struct rp_handler rp_wsgi_handler(PyObject *wsgi);
 

@@ -90,6 +90,7 @@ struct rp_wsgi_object {
     struct rp_loop *loop; /* borrowed; good as long as there are exchanges */
     struct rp_pool *pool; /* NULL: calls run on the loop's thread */
     PyObject *app;
+    PyObject *mount;   /* str; NULL: it is not mounted */
     PyObject *environ; /* what all requests have */
     bool early_hints;
     size_t body_buffer;
