@@ -210,6 +210,15 @@ class Request:
         """The credentials of ``Authorization: Bearer`` (RFC 6750 2.1)."""
 
     @property
+    def id(self) -> str | None:
+        """With ``--request-id``: also in X-Request-ID of request and answer,
+        and in the logs."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """With ``--trace-context``: of a valid ``traceparent`` (W3C)."""
+
+    @property
     def state(self) -> Any:
         """The application's own."""
 

@@ -1,5 +1,5 @@
-/* access.c -- the access line, in the combined format or as JSON. */
-#include "rupy/app/access.h"
+/* access.c -- the access log: lines, rendered from a compiled format. */
+#include "access.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,26 +14,48 @@
 enum {
     LINES_MAX = 256 * 1024, /* lines are dropped beyond that */
     FIELD_MAX = 8 * 1024,   /* of what a client sent, in one line */
+    USER_MAX = 64,
 };
 
 struct rp_access {
     int fd;
-    enum rp_access_format format;
+    struct rp_access_format format;
+    struct rp_access_rule *rules;
+    size_t nrules;
+    double sample, share; /* what has gathered; a line costs 1 */
+    unsigned worker, pid;
     struct rp_buf lines;
+    bool full;      /* something did not get into them */
     int64_t second; /* that `time` is of */
-    char time[40];  /* 23/Nov/2026:10:00:00 +0000, or ISO 8601 */
-    uint64_t lost;  /* lines, since the last complaint */
+    char time[40];  /* [23/Nov/2026:10:00:00 +0000], or ISO 8601 */
+    size_t time_n;
+    uint64_t lost; /* lines, since the last complaint */
 };
 
 struct rp_access *
-rp_access_new(int fd, enum rp_access_format format)
+rp_access_new(const struct rp_access_options *o)
 {
     struct rp_access *a = calloc(1, sizeof(*a));
+    const char *format = o->format ? o->format : "combined";
 
     if (!a)
         return NULL;
-    a->fd = fd;
-    a->format = format;
+    a->fd = o->fd;
+    rp_access_compile(&a->format, (struct rp_str){format, strlen(format)},
+                      o->fields, o->nfields);
+    if (o->nskip > 0) {
+        a->rules = calloc(o->nskip, sizeof(*a->rules));
+        if (!a->rules) {
+            free(a);
+            return NULL;
+        }
+    }
+    for (size_t i = 0; i < o->nskip; i++)
+        rp_access_rule_parse(&a->rules[a->nrules++],
+                             (struct rp_str){o->skip[i], strlen(o->skip[i])});
+    a->sample = o->sample;
+    a->worker = o->worker;
+    a->pid = (unsigned)getpid();
     a->second = -1;
     rp_buf_init(&a->lines, LINES_MAX);
     return a;
@@ -46,6 +68,7 @@ rp_access_free(struct rp_access *a)
         return;
     rp_access_flush(a);
     rp_buf_fini(&a->lines);
+    free(a->rules);
     free(a);
 }
 
@@ -56,10 +79,40 @@ rp_access_set_fd(struct rp_access *a, int fd)
     a->fd = fd;
 }
 
+bool
+rp_access_wants_first(const struct rp_access *a)
+{
+    return a->format.first;
+}
+
+const struct rp_str *
+rp_access_capture(const struct rp_access *a, struct rp_arena *arena,
+                  const struct rp_field *fields, unsigned nfields,
+                  struct rp_str content_type)
+{
+    const struct rp_access_format *f = &a->format;
+    struct rp_str *values;
+
+    if (f->nsent == 0)
+        return NULL;
+    values = rp_arena_alloc(arena, f->nsent * sizeof(*values));
+    for (unsigned i = 0; values && i < f->nsent; i++) {
+        const struct rp_field *found =
+            rp_fields_find(fields, nfields, f->sent[i]);
+        struct rp_str value = found ? found->value : (struct rp_str){NULL, 0};
+        if (!found && rp_str_ieq(f->sent[i], RP_STR("content-type")))
+            value = content_type;
+        values[i] = value.n > 0 ? rp_arena_copy(arena, value)
+                                : (struct rp_str){NULL, 0};
+    }
+    return values;
+}
+
 /* The time is rendered once a second. */
 static void
 set_time(struct rp_access *a)
 {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     double now = rp_clock_wall();
     time_t t = (time_t)now;
     struct tm tm;
@@ -67,17 +120,27 @@ set_time(struct rp_access *a)
     if ((int64_t)t == a->second)
         return;
     a->second = (int64_t)t;
-    if (a->format == RP_ACCESS_JSON) {
-        gmtime_r(&t, &tm);
-        strftime(a->time, sizeof(a->time), "%Y-%m-%dT%H:%M:%SZ", &tm);
-        return;
-    }
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     gmtime_r(&t, &tm);
-    snprintf(a->time, sizeof(a->time), "%02d/%.3s/%04d:%02d:%02d:%02d +0000",
-             tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
-             tm.tm_min, tm.tm_sec);
+    if (a->format.json)
+        strftime(a->time, sizeof(a->time), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    else
+        snprintf(a->time, sizeof(a->time),
+                 "[%02d/%.3s/%04d:%02d:%02d:%02d +0000]", tm.tm_mday,
+                 months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
+    a->time_n = strlen(a->time);
 }
+
+/* ---- Bytes ---- */
+
+static void
+put(struct rp_access *a, const char *p, size_t n)
+{
+    if (rp_buf_add(&a->lines, p, n) < 0)
+        a->full = true;
+}
+
+#define PUT(a, lit) put(a, lit, sizeof(lit) - 1)
 
 static bool
 is_plain(unsigned char c)
@@ -86,42 +149,72 @@ is_plain(unsigned char c)
 }
 
 /* What a peer sent, so that it cannot end the field, the line, or speak to a
- * terminal: \xHH in a combined line, \u00HH in JSON. */
+ * terminal: \xHH in text, \u00HH in JSON. */
 static void
-add_escaped(struct rp_access *a, struct rp_str s)
+put_escaped(struct rp_access *a, struct rp_str s)
 {
     static const char hex[] = "0123456789abcdef";
     struct rp_buf *b = &a->lines;
-    size_t n = s.n < FIELD_MAX ? s.n : FIELD_MAX;
+    size_t n = s.n < FIELD_MAX ? s.n : FIELD_MAX, i = 0, special = 0;
+    size_t width = a->format.json ? 6 : 4;
 
-    if (rp_buf_reserve(b, n * 6) < 0)
+    for (size_t k = 0; k < n; k++)
+        special += !is_plain((unsigned char)s.p[k]);
+    if (special == 0) {
+        put(a, s.p, n);
         return;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        char *p = b->p + b->n;
-        if (is_plain(c)) {
-            *p = (char)c;
-            b->n++;
-        } else if (a->format == RP_ACCESS_JSON) {
-            memcpy(p, "\\u00", 4);
-            p[4] = hex[c >> 4];
-            p[5] = hex[c & 15];
-            b->n += 6;
-        } else {
-            p[0] = '\\';
-            p[1] = 'x';
-            p[2] = hex[c >> 4];
-            p[3] = hex[c & 15];
-            b->n += 4;
-        }
     }
+    if (rp_buf_reserve(b, n + special * (width - 1)) < 0) {
+        a->full = true;
+        return;
+    }
+    char *d = b->p + b->n;
+    for (; i < n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (is_plain(c)) {
+            *d++ = (char)c;
+            continue;
+        }
+        memcpy(d, a->format.json ? "\\u00" : "\\x", width - 2);
+        d += width - 2;
+        *d++ = hex[c >> 4];
+        *d++ = hex[c & 15];
+    }
+    b->n = (size_t)(d - b->p);
 }
 
 static void
-add_lit(struct rp_access *a, const char *s)
+put_u64(struct rp_access *a, uint64_t v)
 {
-    rp_buf_add(&a->lines, s, strlen(s));
+    char text[20];
+    size_t i = sizeof(text);
+
+    do
+        text[--i] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    put(a, text + i, sizeof(text) - i);
 }
+
+static uint64_t
+microseconds(double seconds)
+{
+    return seconds > 0 ? (uint64_t)(seconds * 1e6 + 0.5) : 0;
+}
+
+/* printf() would cost more than the rest of the line. */
+static void
+put_seconds(struct rp_access *a, double seconds)
+{
+    uint64_t us = microseconds(seconds), rest = us % 1000000;
+    char text[7] = ".";
+
+    put_u64(a, us / 1000000);
+    for (int i = 6; i > 0; i--, rest /= 10)
+        text[i] = (char)('0' + rest % 10);
+    put(a, text, sizeof(text));
+}
+
+/* ---- Atoms ---- */
 
 static struct rp_str
 field_of(const struct rp_access_record *r, struct rp_str name)
@@ -134,67 +227,226 @@ field_of(const struct rp_access_record *r, struct rp_str name)
     return f ? f->value : (struct rp_str){NULL, 0};
 }
 
+/* Text: what is not there is a dash; in JSON it has quotes. */
 static void
-add_or_dash(struct rp_access *a, struct rp_str s)
+put_text(struct rp_access *a, struct rp_str s)
 {
-    if (s.n == 0)
-        add_lit(a, "-");
+    if (a->format.json)
+        PUT(a, "\"");
+    else if (s.n == 0)
+        PUT(a, "-");
+    put_escaped(a, s);
+    if (a->format.json)
+        PUT(a, "\"");
+}
+
+static void
+put_line(struct rp_access *a, const struct rp_request *q)
+{
+    if (!q) {
+        PUT(a, "-");
+        return;
+    }
+    if (a->format.json)
+        PUT(a, "\"");
+    put_escaped(a, q->method_name);
+    PUT(a, " ");
+    put_escaped(a, q->target);
+    if (q->minor)
+        PUT(a, " HTTP/1.1");
     else
-        add_escaped(a, s);
+        PUT(a, " HTTP/1.0");
+    if (a->format.json)
+        PUT(a, "\"");
 }
 
-/* host - - [time] "GET / HTTP/1.1" 200 13 "referer" "agent" seconds */
 static void
-add_combined(struct rp_access *a, const struct rp_access_record *r)
+put_user(struct rp_access *a, const struct rp_access_record *r)
 {
-    const struct rp_request *q = r->request;
+    char name[USER_MAX];
+    size_t n = rp_access_user(field_of(r, RP_STR("authorization")), name,
+                              sizeof(name));
 
-    add_lit(a, r->peer[0] ? r->peer : "unix:");
-    rp_buf_addf(&a->lines, " - - [%s] \"", a->time);
-    if (q) {
-        add_escaped(a, q->method_name);
-        add_lit(a, " ");
-        add_escaped(a, q->target);
-        add_lit(a, q->minor ? " HTTP/1.1" : " HTTP/1.0");
-    } else {
-        add_lit(a, "-");
+    put_text(a, (struct rp_str){name, n});
+}
+
+static void
+put_peer(struct rp_access *a, const char *peer)
+{
+    if (!peer[0] && !a->format.json)
+        PUT(a, "unix:");
+    else
+        put_text(a, (struct rp_str){peer, strlen(peer)});
+}
+
+static void
+put_time(struct rp_access *a)
+{
+    if (a->format.json)
+        PUT(a, "\"");
+    put(a, a->time, a->time_n);
+    if (a->format.json)
+        PUT(a, "\"");
+}
+
+static void
+put_first(struct rp_access *a, double first)
+{
+    if (first >= 0)
+        put_seconds(a, first);
+    else if (a->format.json)
+        PUT(a, "null");
+    else
+        PUT(a, "-");
+}
+
+static void
+put_atom(struct rp_access *a, const struct rp_access_piece *p,
+         const struct rp_access_record *r)
+{
+    static const struct rp_request none = {.minor = -1};
+    const struct rp_request *q = r->request ? r->request : &none;
+
+    switch (p->kind) {
+    case RP_ACCESS_NOTHING:
+        return;
+    case RP_ACCESS_PEER:
+        put_peer(a, r->peer);
+        return;
+    case RP_ACCESS_DASH:
+        PUT(a, "-");
+        return;
+    case RP_ACCESS_USER:
+        put_user(a, r);
+        return;
+    case RP_ACCESS_TIME:
+        put_time(a);
+        return;
+    case RP_ACCESS_LINE:
+        put_line(a, r->request);
+        return;
+    case RP_ACCESS_METHOD:
+        put_text(a, q->method_name);
+        return;
+    case RP_ACCESS_PATH:
+        put_text(a, q->path);
+        return;
+    case RP_ACCESS_QUERY:
+        put_text(a, q->query);
+        return;
+    case RP_ACCESS_PROTOCOL:
+        put_text(a, q->minor == 1   ? RP_STR("HTTP/1.1")
+                    : q->minor == 0 ? RP_STR("HTTP/1.0")
+                                    : RP_STR(""));
+        return;
+    case RP_ACCESS_HOST:
+        put_text(a, q->host);
+        return;
+    case RP_ACCESS_STATUS:
+        put_u64(a, (uint64_t)r->status);
+        return;
+    case RP_ACCESS_BYTES_OR_DASH:
+        if (r->bytes == 0) {
+            PUT(a, "-");
+            return;
+        }
+        put_u64(a, r->bytes);
+        return;
+    case RP_ACCESS_BYTES:
+        put_u64(a, r->bytes);
+        return;
+    case RP_ACCESS_RECEIVED:
+        put_u64(a, r->received);
+        return;
+    case RP_ACCESS_FIELD:
+        put_text(a, field_of(r, p->name));
+        return;
+    case RP_ACCESS_SENT:
+        put_text(a, r->logged ? r->logged[p->index] : RP_STR(""));
+        return;
+    case RP_ACCESS_WHOLE_SECONDS:
+        put_u64(a, microseconds(r->seconds) / 1000000);
+        return;
+    case RP_ACCESS_MILLISECONDS:
+        put_u64(a, microseconds(r->seconds) / 1000);
+        return;
+    case RP_ACCESS_MICROSECONDS:
+        put_u64(a, microseconds(r->seconds));
+        return;
+    case RP_ACCESS_SECONDS:
+        put_seconds(a, r->seconds);
+        return;
+    case RP_ACCESS_FIRST:
+        put_first(a, r->first);
+        return;
+    case RP_ACCESS_PID:
+        if (!a->format.json)
+            PUT(a, "<");
+        put_u64(a, a->pid);
+        if (!a->format.json)
+            PUT(a, ">");
+        return;
+    case RP_ACCESS_WORKER:
+        put_u64(a, a->worker);
+        return;
+    case RP_ACCESS_ID:
+        put_text(a, r->id);
+        return;
+    case RP_ACCESS_TRACE:
+        put_text(a, r->trace);
+        return;
+    case RP_ACCESS_SPAN:
+        put_text(a, r->span);
+        return;
     }
-    rp_buf_addf(&a->lines, "\" %d %llu \"", r->status,
-                (unsigned long long)r->bytes);
-    add_or_dash(a, field_of(r, RP_STR("referer")));
-    add_lit(a, "\" \"");
-    add_or_dash(a, field_of(r, RP_STR("user-agent")));
-    rp_buf_addf(&a->lines, "\" %.6f\n", r->seconds);
 }
 
-static void
-add_member(struct rp_access *a, const char *name, struct rp_str value)
-{
-    rp_buf_addf(&a->lines, ",\"%s\":\"", name);
-    add_escaped(a, value);
-    add_lit(a, "\"");
-}
+/* ---- Lines ---- */
 
 static void
-add_json(struct rp_access *a, const struct rp_access_record *r)
+put_all(struct rp_access *a, const struct rp_access_record *r)
 {
-    const struct rp_request *q = r->request;
-    struct rp_str peer = {r->peer, strlen(r->peer)};
+    const struct rp_access_format *f = &a->format;
+    bool is_first = true;
 
-    rp_buf_addf(&a->lines, "{\"time\":\"%s\"", a->time);
-    add_member(a, "remote", peer);
-    if (q) {
-        add_member(a, "method", q->method_name);
-        add_member(a, "path", q->path);
-        add_member(a, "query", q->query);
-        add_member(a, "protocol",
-                   q->minor ? RP_STR("HTTP/1.1") : RP_STR("HTTP/1.0"));
-        add_member(a, "host", q->host);
-        add_member(a, "referer", field_of(r, RP_STR("referer")));
-        add_member(a, "user_agent", field_of(r, RP_STR("user-agent")));
+    for (unsigned i = 0; i < f->n; i++) {
+        const struct rp_access_piece *p = &f->pieces[i];
+        if (!f->json) {
+            put(a, p->text.p, p->text.n);
+        } else if (p->of_request && !r->request) {
+            continue;
+        } else {
+            put(a, is_first ? "{\"" : ",\"", 2);
+            put(a, p->text.p, p->text.n);
+            PUT(a, "\":");
+            is_first = false;
+        }
+        put_atom(a, p, r);
     }
-    rp_buf_addf(&a->lines, ",\"status\":%d,\"bytes\":%llu,\"seconds\":%.6f}\n",
-                r->status, (unsigned long long)r->bytes, r->seconds);
+    if (f->json && is_first)
+        PUT(a, "{");
+    if (f->json)
+        PUT(a, "}");
+    PUT(a, "\n");
+}
+
+/* No line: a rule says so, or it is not in the sample.  The server's own
+ * failures always are. */
+static bool
+is_left_out(struct rp_access *a, const struct rp_access_record *r)
+{
+    struct rp_str path = r->request ? r->request->path : RP_STR("");
+
+    for (size_t i = 0; i < a->nrules; i++)
+        if (rp_access_rule_fits(&a->rules[i], path, r->status))
+            return true;
+    if (a->sample >= 1 || r->status >= 500)
+        return false;
+    a->share += a->sample;
+    if (a->share < 1)
+        return true;
+    a->share -= 1;
+    return false;
 }
 
 void
@@ -202,23 +454,20 @@ rp_access_add(struct rp_access *a, const struct rp_access_record *r)
 {
     size_t before = a->lines.n;
 
-    /* The longest line that can be: a whole one, or none. */
-    if (rp_buf_reserve(&a->lines, 1024) < 0) {
-        rp_access_flush(a);
-        if (rp_buf_reserve(&a->lines, 1024) < 0) {
-            a->lost++;
-            return;
-        }
-    }
+    if (is_left_out(a, r))
+        return;
     set_time(a);
-    if (a->format == RP_ACCESS_JSON)
-        add_json(a, r);
-    else
-        add_combined(a, r);
-    if (a->lines.n == before || a->lines.p[a->lines.n - 1] != '\n') {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        a->full = false;
+        put_all(a, r);
+        if (!a->full)
+            return;
+        /* A whole line, or none. */
         a->lines.n = before;
-        a->lost++;
+        rp_access_flush(a);
+        before = 0;
     }
+    a->lost++;
 }
 
 void

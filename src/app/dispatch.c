@@ -81,6 +81,8 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
     const struct rp_request *r = &x->request;
     struct rp_str path;
 
+    if ((v->request_id || v->trace_context) && rp_exchange_identify(x) < 0)
+        return 503;
     if (r->has_forwarded && rp_exchange_forward(x) < 0)
         return 503;
     if (v->nhosts > 0 && !rp_exchange_is_for_us(x))

@@ -145,6 +145,8 @@ rp_exchange_start(struct rp_exchange *x)
 {
     x->started = true;
     x->v->nactive++;
+    if (x->v->timed)
+        x->told = rp_clock_mono();
     rp_counters_set_current(x->v->counters, x->request.method_name,
                             x->request.path);
     x->handler->ops->start(x->handler->self, x);
@@ -164,14 +166,8 @@ finish(struct rp_exchange *x)
     }
 
     rp_count(v->counters->responses[class <= 5 ? class : 0], 1);
-    if (v->access)
-        rp_access_add(v->access, &(struct rp_access_record){
-                                     .peer = rp_exchange_client(x)->host,
-                                     .request = &x->request,
-                                     .status = x->status,
-                                     .bytes = x->sent,
-                                     .seconds = rp_clock_mono() - x->began,
-                                 });
+    if (v->access || v->slow > 0)
+        rp_exchange_account(x, x->status, x->sent);
     v->now = rp_clock_mono(); /* what comes next is waited for from here */
     x->sink->ops->wake(x->sink);
     x->ops->on_end(x);
@@ -211,6 +207,7 @@ send_head(struct rp_exchange *x, const struct rp_answer *a, int64_t length)
     const struct rp_request *r = &x->root->request;
     int status = a->status;
     bool close = x->close;
+    char id_line[RP_ID_LINE_MAX];
 
     if (status < 200 || status > 599)
         return -1;
@@ -246,6 +243,13 @@ send_head(struct rp_exchange *x, const struct rp_answer *a, int64_t length)
         .framing = x->framing,
         .length = length > 0 ? (uint64_t)length : 0,
     };
+    if (x->v->timed)
+        x->first = rp_clock_mono() - x->began;
+    if (x->v->access)
+        x->logged = rp_access_capture(x->v->access, &x->arena, a->fields,
+                                      a->nfields, a->content_type);
+    if (x->id.n > 0)
+        h.more = rp_exchange_id_line(x, a->fields, a->nfields, id_line);
     if (close)
         h.connection = RP_STR("close");
     else if (r->minor == 0)

@@ -66,8 +66,8 @@ drop_fields(struct rp_exchange *x, bool (*is_bad)(struct rp_str name),
     r->nfields = n;
 }
 
-static bool
-is_trusted(const struct rp_trust *t, const struct rp_peer *peer)
+bool
+rp_peer_is_trusted(const struct rp_trust *t, const struct rp_peer *peer)
 {
     struct rp_str host = {peer->host, strlen(peer->host)};
     struct rp_addr addr = {.is_unix = true};
@@ -146,7 +146,7 @@ rp_exchange_forward(struct rp_exchange *x)
 
     if (rules->what == 0)
         return 0;
-    if (!is_trusted(&rules->trust, x->peer)) {
+    if (!rp_peer_is_trusted(&rules->trust, x->peer)) {
         if (rules->strip)
             drop_fields(x, rp_forwarded_is_field, UNTRUSTED_BLOCK);
         return 0;

@@ -223,6 +223,7 @@ feed_head(struct rp_h1 *h, const char *p, size_t n, bool *more)
         h->sink->ops->wait(h->sink, RP_WAIT_HEAD);
         return 0;
     }
+    x->received = (uint64_t)k;
     x->sink = h->sink;
     x->peer = h->peer;
     x->ops = &exchange_ops;

@@ -33,6 +33,7 @@ decode(struct rp_h1 *h, const char *p, size_t n, size_t room)
         if (k < 0)
             return k;
         used += (size_t)k;
+        x->received += (uint64_t)k;
         if (data.n == 0)
             continue;
         /* All of it in one piece stays where it is. */

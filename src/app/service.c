@@ -30,7 +30,8 @@ rp_exchange_new(struct rp_service *v)
         pool->free = x->next_free;
         pool->n--;
     } else {
-        size_t room = v->limits.request_fields * sizeof(struct rp_field);
+        /* One more than are taken: X-Request-ID may be added. */
+        size_t room = (v->limits.request_fields + 1) * sizeof(struct rp_field);
         x = calloc(1, sizeof(*x) + room);
         if (!x)
             return NULL;
@@ -52,7 +53,11 @@ rp_exchange_new(struct rp_service *v)
     x->reason = (struct rp_str){NULL, 0};
     x->framing = RP_FRAMING_NONE;
     x->left = -1;
-    x->sent = 0;
+    x->sent = x->received = 0;
+    x->told = x->ran = 0;
+    x->first = -1;
+    x->id = x->trace = x->span = (struct rp_str){NULL, 0};
+    x->logged = NULL;
     x->close = x->failed = x->started = x->active = false;
     x->owes_100 = x->wants = x->eof = false;
     x->borrows = true;
@@ -122,6 +127,7 @@ rp_service_init(struct rp_service *v)
     rp_response_consts_init(&v->consts, true, NULL);
     rp_response_consts_set_time(&v->consts, (int64_t)rp_clock_wall());
     v->now = rp_clock_mono();
+    rp_ids_init(&v->ids);
     v->counters = calloc(1, sizeof(*v->counters));
     v->own_counters = v->counters;
     v->memos = rp_memos_new(256);

@@ -1,9 +1,7 @@
 /* upgrade.c -- from a request to a WebSocket. */
 #include "rupy/app/upgrade.h"
 
-#include "rupy/app/access.h"
 #include "rupy/app/impl.h"
-#include "rupy/base/clock.h"
 
 int
 rp_exchange_check_websocket(const struct rp_exchange *x,
@@ -27,13 +25,8 @@ rp_exchange_accept_websocket(struct rp_exchange *x,
     if (bad)
         return bad;
     rp_count(v->counters->responses[1], 1);
-    if (v->access)
-        rp_access_add(v->access, &(struct rp_access_record){
-                                     .peer = rp_exchange_client(x)->host,
-                                     .request = &x->request,
-                                     .status = 101,
-                                     .seconds = rp_clock_mono() - x->began,
-                                 });
+    if (v->access || v->slow > 0)
+        rp_exchange_account(x, 101, 0);
     x->sink->ops->wake(x->sink);
     x->ops->upgrade(x, rp_wsock_session(*w));
     return 0;

@@ -197,6 +197,7 @@ fill_from_scan(struct rp_request *r, const struct rp_scan *s, const char *p)
                            (seen & RP_SEEN_WEBSOCKET) &&
                            !rp_request_has_content(r);
     r->has_forwarded = seen & RP_SEEN_FORWARDED;
+    r->has_id = r->has_trace = false;
     if (!(seen & RP_SEEN_HOST))
         return 0;
     if (r->host.n == 0)
@@ -226,6 +227,7 @@ fill_from_memo(struct rp_request *r, const struct rp_memo *memo)
     r->expect_continue = false;
     r->upgrade_websocket = false;
     r->has_forwarded = memo->has_forwarded;
+    r->has_id = r->has_trace = false;
 }
 
 /* Is the block behind the request line one that we know?  Return the length

@@ -151,7 +151,7 @@ rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
                        const struct rp_response_head *h)
 {
     size_t room = FIXED_PART + h->reason.n + h->content_type.n +
-                  h->connection.n + c->text_n + c->extra.n;
+                  h->connection.n + h->more.n + c->text_n + c->extra.n;
     bool own_server = false;
     char *d;
 
@@ -189,6 +189,8 @@ rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
         d = put(d, c->text, c->text_n);
     else if (c->date_on)
         d = put(d, c->text, DATE_LINE);
+    if (h->more.n > 0)
+        d = put_str(d, h->more);
     d = put_str(d, c->extra);
     d = PUT(d, "\r\n");
     out->n = (size_t)(d - out->p);

@@ -125,6 +125,28 @@ bearer_token(const struct rp_request *r)
 }
 
 static PyObject *
+id_or_none(const struct rp_request *r)
+{
+    if (!r->has_id)
+        Py_RETURN_NONE;
+    return field_or_none(r, RP_STR("x-request-id"));
+}
+
+/* traceparent was found to be valid: the trace-id stands behind "00-". */
+static PyObject *
+trace_or_none(const struct rp_request *r)
+{
+    const struct rp_field *f =
+        r->has_trace
+            ? rp_fields_find(r->fields, r->nfields, RP_STR("traceparent"))
+            : NULL;
+
+    if (f == NULL)
+        Py_RETURN_NONE;
+    return rp_str_of_latin1((struct rp_str){f->value.p + 3, 32});
+}
+
+static PyObject *
 client_tuple(const struct rp_peer *peer)
 {
     if (peer == NULL || peer->host[0] == '\0')
@@ -289,6 +311,10 @@ rp_request_object_compute(struct request_object *o, enum request_field field)
         return Py_NewRef(r->minor == 0 ? st->http_1_0 : st->http_1_1);
     case REQUEST_AUTH_TOKEN:
         return bearer_token(r);
+    case REQUEST_ID:
+        return id_or_none(r);
+    case REQUEST_TRACE_ID:
+        return trace_or_none(r);
     case REQUEST_STATE:
         return state_namespace(st, o->v[REQUEST_APP]);
     /* These are read before the exchange goes, if anybody still can ask. */

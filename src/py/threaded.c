@@ -27,6 +27,8 @@ run(struct rp_job *job)
     struct threaded *t = (struct threaded *)job;
     struct rp_native_route *route = t->route;
 
+    if (t->x)
+        rp_exchange_set_running(t->x);
     t->result = PyObject_Vectorcall(
         route->handler, t->args + 1,
         route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, route->kwnames);

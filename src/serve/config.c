@@ -144,6 +144,10 @@ check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
         rc = rp_forwarded_add(&what, s, &why);
     else if (l == &c->allowed_hosts)
         return rp_hosts_check(s);
+    else if (l == &c->access_log_fields)
+        return rp_access_check_field(s);
+    else if (l == &c->access_log_skip)
+        return rp_access_check_skip(s);
     rp_trust_fini(&trust);
     return rc < 0 ? why : NULL;
 }
@@ -249,8 +253,14 @@ static int
 set_string(struct rp_config *c, struct rp_str value, const char **field,
            const char *label)
 {
+    const char *why = NULL;
+
     if (value.n == 0)
         return fail(c, "%s is empty", label);
+    if (field == &c->access_log_format)
+        why = rp_access_check_format(value);
+    if (why != NULL)
+        return fail(c, "%s: '%.*s' %s", label, RP_STR_ARG(value), why);
     *field = copy_text(&c->arena, value);
     return *field == NULL ? no_memory(c) : 0;
 }
@@ -319,6 +329,11 @@ store(struct rp_config *c, const struct rp_option *o, struct rp_str value,
         return 0;
     case RP_OPTION_SIZE:
         return set_size(c, o, value, field, label);
+    case RP_OPTION_FRACTION:
+        if (rp_value_fraction(value, field) < 0)
+            return fail(c, "%s: '%.*s' is no number from 0 to 1", label,
+                        RP_STR_ARG(value));
+        return 0;
     case RP_OPTION_ENUM:
         return choose(c, o, value, field, label);
     case RP_OPTION_MODE:

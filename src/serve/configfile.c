@@ -156,6 +156,11 @@ set_by_type(struct rp_config *c, const struct place *at,
             return set(c, at, t->text);
         wanted = "a number of seconds or a string such as \"30s\"";
         break;
+    case RP_OPTION_FRACTION:
+        if (is_integer || t->type == RP_TOML_FLOAT)
+            return set_number(c, at, t);
+        wanted = "a number from 0 to 1";
+        break;
     case RP_OPTION_SIZE:
     case RP_OPTION_MODE:
         if (is_integer)

@@ -130,6 +130,9 @@ print_value(FILE *out, const struct rp_config *c, const struct rp_option *o)
     case RP_OPTION_DURATION:
         print_duration(out, *(const double *)field);
         return;
+    case RP_OPTION_FRACTION:
+        fprintf(out, "%g", *(const double *)field);
+        return;
     case RP_OPTION_SIZE:
         fprintf(out, "%llu",
                 o->size == sizeof(uint32_t)

@@ -95,6 +95,7 @@ rp_config_is_same(const struct rp_config *a, const struct rp_config *b,
     case RP_OPTION_INTEGER:
     case RP_OPTION_WORKERS:
     case RP_OPTION_DURATION:
+    case RP_OPTION_FRACTION:
     case RP_OPTION_SIZE:
     case RP_OPTION_ENUM:
     case RP_OPTION_MODE:

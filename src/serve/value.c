@@ -161,6 +161,27 @@ rp_value_int(struct rp_str s, int *out)
 }
 
 int
+rp_value_fraction(struct rp_str s, double *out)
+{
+    double v = 0, unit = 1;
+    size_t i = 0;
+
+    for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < 10; i++)
+        v = 10 * v + (s.p[i] - '0');
+    if (i == 0)
+        return -1;
+    if (i < s.n && s.p[i] == '.' && i + 1 < s.n)
+        for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++) {
+            unit /= 10;
+            v += unit * (s.p[i] - '0');
+        }
+    if (i < s.n || v > 1)
+        return -1;
+    *out = v;
+    return 0;
+}
+
+int
 rp_value_mode(struct rp_str s, int *out)
 {
     int v = 0;

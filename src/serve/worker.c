@@ -176,6 +176,36 @@ set_front(struct rp_service *v, const struct rp_config *c)
 }
 
 static int
+make_logs(struct serving *s)
+{
+    const struct rp_config *c = s->config;
+    struct rp_service *v = &s->service;
+
+    v->slow = c->log_slow;
+    v->request_id = c->request_id;
+    v->trace_context = c->trace_context;
+    v->timed = v->slow > 0;
+    if (s->listeners->access_fd < 0)
+        return 0;
+    v->access = rp_access_new(&(struct rp_access_options){
+        .fd = s->listeners->access_fd,
+        .format = c->access_log_format,
+        .fields = c->access_log_fields.v,
+        .nfields = c->access_log_fields.n,
+        .skip = c->access_log_skip.v,
+        .nskip = c->access_log_skip.n,
+        .sample = c->access_log_sample,
+        .worker = s->worker->seat + 1,
+    });
+    if (!v->access) {
+        errno = ENOMEM;
+        return -1;
+    }
+    v->timed = v->timed || rp_access_wants_first(v->access);
+    return 0;
+}
+
+static int
 make_service(struct serving *s)
 {
     const struct rp_config *c = s->config;
@@ -204,15 +234,7 @@ make_service(struct serving *s)
         rp_buf_addf(&s->extra, "%s\r\n", c->headers.v[i]);
     v->consts.extra = (struct rp_str){s->extra.p, s->extra.n};
     rp_response_consts_set_time(&v->consts, (int64_t)rp_clock_wall());
-    if (s->listeners->access_fd >= 0) {
-        v->access = rp_access_new(s->listeners->access_fd,
-                                  (enum rp_access_format)c->access_log_format);
-        if (!v->access) {
-            errno = ENOMEM;
-            return -1;
-        }
-    }
-    return 0;
+    return make_logs(s);
 }
 
 static int

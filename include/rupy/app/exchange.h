@@ -72,6 +72,10 @@ void rp_exchange_take_content(struct rp_exchange *x, size_t n);
 /* There is none, and more will come: call content() when it has, or eof().
  * A client that waits for 100 (Continue) gets it. */
 void rp_exchange_want_content(struct rp_exchange *x);
+/* Its id, for logs; empty: there is none. */
+struct rp_str rp_exchange_id(const struct rp_exchange *x);
+/* A thread begins with it: what was before, it has waited for one. */
+void rp_exchange_set_running(struct rp_exchange *x);
 /* Whoever is connected to us. */
 const struct rp_peer *rp_exchange_peer(const struct rp_exchange *x);
 /* Who asks: the same, or with the host and port that trusted proxies tell;

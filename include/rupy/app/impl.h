@@ -45,18 +45,24 @@ struct rp_exchange {
     int status;           /* 0: no head was sent */
     struct rp_str reason; /* empty: the usual one */
     enum rp_framing framing;
-    int64_t left;  /* of a promised length; -1: none promised */
-    uint64_t sent; /* bytes of content */
-    bool close;    /* the connection closes after this */
-    bool failed;   /* the answer cannot be completed */
-    bool started;  /* the handler was told */
-    bool active;   /* counted as such */
-    bool owes_100; /* the client waits for 100 (Continue) */
-    bool wants;    /* the handler waits for content */
-    bool eof;      /* the client sends no more */
-    bool overdue;  /* the handler took too long */
-    bool borrows;  /* slices point into the read buffer */
-    bool full;     /* the tap has enough for now */
+    int64_t left;      /* of a promised length; -1: none promised */
+    uint64_t sent;     /* bytes of content */
+    uint64_t received; /* bytes of the request, head and content */
+    double told, ran;  /* when the handler was told, when a thread took it;
+                        * 0: not, or service.timed is off */
+    double first;      /* seconds from began to the answer's head; -1 */
+    struct rp_str id, trace, span; /* in the arena; empty: none */
+    const struct rp_str *logged;   /* of rp_access_capture() */
+    bool close;                    /* the connection closes after this */
+    bool failed;                   /* the answer cannot be completed */
+    bool started;                  /* the handler was told */
+    bool active;                   /* counted as such */
+    bool owes_100;                 /* the client waits for 100 (Continue) */
+    bool wants;                    /* the handler waits for content */
+    bool eof;                      /* the client sends no more */
+    bool overdue;                  /* the handler took too long */
+    bool full;                     /* the tap has enough for now */
+    bool borrows;                  /* slices point into the read buffer */
     struct rp_exchange *next_free;
 };
 
@@ -72,6 +78,21 @@ int rp_exchange_detach(struct rp_exchange *x, const char *head, size_t n);
  * learn from a trusted peer's who the client is, take others out.  0, or -1
  * (no memory). */
 int rp_exchange_forward(struct rp_exchange *x);
+/* Fill id, trace and span as the service wants them.  0, or -1 (no memory). */
+int rp_exchange_identify(struct rp_exchange *x);
+void rp_ids_init(struct rp_ids *ids);
+/* A valid traceparent: its two ids.  Else false. */
+bool rp_trace_parse(struct rp_str s, struct rp_str *trace, struct rp_str *span);
+/* "X-Request-ID: ...\r\n" in out, of RP_ID_LINE_MAX bytes, unless the
+ * application's fields have one; else empty. */
+enum { RP_ID_LINE_MAX = 160 };
+struct rp_str rp_exchange_id_line(const struct rp_exchange *x,
+                                  const struct rp_field *fields,
+                                  unsigned nfields, char *out);
+/* The answer is out: the access line, and a line when it was slow. */
+void rp_exchange_account(const struct rp_exchange *x, int status,
+                         uint64_t bytes);
+bool rp_peer_is_trusted(const struct rp_trust *t, const struct rp_peer *peer);
 /* Is the host one of service.hosts? */
 bool rp_exchange_is_for_us(const struct rp_exchange *x);
 /* Find the handler.  Return 0, or the status that answers instead; then the

@@ -21,6 +21,12 @@ struct rp_peer {
 struct rp_access; /* access.h */
 struct rp_files;  /* files.h */
 struct rp_file_mount;
+
+/* Where request ids come from. */
+struct rp_ids {
+    uint64_t state[2];
+};
+
 struct rp_exchange_pool;
 
 struct rp_service {
@@ -40,8 +46,13 @@ struct rp_service {
     struct rp_files *files; /* kept open */
     struct rp_response_consts consts;
     struct rp_memos *memos;
-    struct rp_wsocks wsocks;      /* all WebSockets */
-    struct rp_access *access;     /* NULL: no access log */
+    struct rp_wsocks wsocks;  /* all WebSockets */
+    struct rp_access *access; /* NULL: no access log */
+    double slow;        /* requests that take so many seconds are logged */
+    bool timed;         /* note when phases of a request begin */
+    bool request_id;    /* every request has one */
+    bool trace_context; /* traceparent is read */
+    struct rp_ids ids;
     struct rp_counters *counters; /* never NULL */
     struct rp_counters *own_counters;
     struct rp_exchange_pool *pool;

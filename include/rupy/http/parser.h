@@ -75,6 +75,8 @@ struct rp_request {
     bool expect_continue;   /* RFC 9110 10.1.1 */
     bool upgrade_websocket; /* GET, 1.1, Connection and Upgrade say so */
     bool has_forwarded;     /* rp_forwarded_is_field() is true of some field */
+    bool has_id;    /* by the server: its X-Request-ID is one and can be used */
+    bool has_trace; /* the same of traceparent */
 };
 
 static inline bool

@@ -43,6 +43,7 @@ struct rp_response_head {
     /* A Connection field is written: "close" or "keep-alive" (to an HTTP/1.0
      * client), {NULL, 0}: none. */
     struct rp_str connection;
+    struct rp_str more; /* whole field lines of the server's own */
 };
 
 /* Which framing an answer gets.  length < 0: not known beforehand.  close is

@@ -38,6 +38,9 @@
     X(HTTP_VERSION, http_version, "'1.1' or '1.0'.")                           \
     X(AUTH_TOKEN, auth_token,                                                  \
       "The token of 'Authorization: Bearer' (RFC 6750 2.1), or None.")         \
+    X(ID, id, "What --request-id calls it, or None without that option.")      \
+    X(TRACE_ID, trace_id,                                                      \
+      "The trace-id of a valid traceparent, with --trace-context; or None.")   \
     X(STATE, state, "A namespace for the application's own, empty at first.")
 
 enum request_field {

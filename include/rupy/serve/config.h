@@ -99,10 +99,14 @@ struct rp_config {
     int forwarded_hops;                            /* 0: by trust */
     bool strip_untrusted;
 
-    int log_level;          /* enum rp_log_level */
-    const char *access_log; /* NULL: none; "-": stdout */
-    int access_log_format;  /* enum rp_access_format */
-    bool debug;             /* tracebacks in answers */
+    int log_level;                 /* enum rp_log_level */
+    const char *access_log;        /* NULL: none; "-": stdout */
+    const char *access_log_format; /* checked */
+    struct rp_strs access_log_fields, access_log_skip;
+    double access_log_sample;
+    double log_slow;
+    bool request_id, trace_context;
+    bool debug; /* tracebacks in answers */
 
     const char *config;             /* as given; file below is what was read */
     const struct rp_origin *origin; /* renew.h; lent; NULL: none */

@@ -34,6 +34,7 @@ enum rp_option_type {
     RP_OPTION_WORKERS,   /* int; "auto" is 0 */
     RP_OPTION_DURATION,  /* double, seconds; 0 is off */
     RP_OPTION_SIZE,      /* uint32_t or uint64_t, bytes; 0 is off */
+    RP_OPTION_FRACTION,  /* double, from 0 to 1 */
     RP_OPTION_ENUM,      /* int, index into choices */
     RP_OPTION_MODE,      /* int, octal */
     RP_OPTION_ACTION,    /* enum rp_action; command line only */

@@ -17,6 +17,8 @@ int rp_value_size(struct rp_str s, uint64_t *out);
 int rp_value_flag(struct rp_str s, bool *out);
 /* Decimal, with a sign. */
 int rp_value_int(struct rp_str s, int *out);
+/* 0.25; a number from 0 to 1. */
+int rp_value_fraction(struct rp_str s, double *out);
 /* Octal, 0 to 0777. */
 int rp_value_mode(struct rp_str s, int *out);
 
