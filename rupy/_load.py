@@ -44,7 +44,11 @@ class _Target:
 
 
 def load(
-    spec: str, *, factory: bool = False, app_dirs: Sequence[str] = ()
+    spec: str,
+    *,
+    factory: bool = False,
+    app_dirs: Sequence[str] = (),
+    log_config: str | None = None,
 ) -> object:
     """Import what ``spec`` names and give the application it stands for.
 
@@ -52,7 +56,8 @@ def load(
     ``module:factory("literal", key=1)``, or a path to a file in place of the
     module.  Without an attribute those of ``DEFAULT_NAMES`` are tried.  With
     ``factory`` what was found is called.  ``app_dirs``, or else the current
-    folder, come first in ``sys.path``.
+    folder, come first in ``sys.path``.  ``log_config`` is a file that sets up
+    ``logging`` before anything is imported.
 
     Raises LoadError when there is no such thing.  What the application's own
     code raises comes through as it is; ``report`` makes text of both.
@@ -60,6 +65,10 @@ def load(
     where, _, expression = _split(spec)
     target = _parse(spec, expression)
     dirs = _add_dirs(app_dirs)
+    if log_config is not None:
+        from . import _logconfig
+
+        _logconfig.apply(log_config)
     is_file = _is_file(where)
     module = _import_file(where) if is_file else _import(where, dirs)
     if target.path:

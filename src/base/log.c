@@ -1,38 +1,36 @@
 #include "rupy/base/log.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    TEXT_SIZE = 4096, /* of the message, before escaping */
-    LINE_SIZE = 4 * TEXT_SIZE + 128,
-};
+#include "rupy/base/syslog.h"
+
+#include "logline.h"
+
+enum { TEXT_SIZE = RP_LOG_TEXT_SIZE };
 
 /* One log for the process: the signal handlers' flags and this are the only
  * state that does not hang on an object. */
 static struct {
     int fd;
     enum rp_log_level level;
-    bool colour;
     char name[32];
-} the_log = {STDERR_FILENO, RP_LOG_INFO, false, ""};
+    struct rp_log_style style;
+} the_log = {
+    .fd = STDERR_FILENO,
+    .level = RP_LOG_INFO,
+    .style = {.name = the_log.name},
+};
 
-static const struct {
-    const char *name;
-    const char *colour;
-} levels[] = {
-    [RP_LOG_TRACE] = {"trace", "\033[2m"},
-    [RP_LOG_DEBUG] = {"debug", "\033[36m"},
-    [RP_LOG_INFO] = {"info", "\033[32m"},
-    [RP_LOG_WARNING] = {"warning", "\033[33m"},
-    [RP_LOG_ERROR] = {"error", "\033[31m"},
-    [RP_LOG_CRITICAL] = {"critical", "\033[1;31m"},
+static const char *const levels[] = {
+    [RP_LOG_TRACE] = "trace", [RP_LOG_DEBUG] = "debug",
+    [RP_LOG_INFO] = "info",   [RP_LOG_WARNING] = "warning",
+    [RP_LOG_ERROR] = "error", [RP_LOG_CRITICAL] = "critical",
 };
 
 enum { NLEVELS = sizeof(levels) / sizeof(levels[0]) };
@@ -45,22 +43,54 @@ has_env(const char *name)
     return v != NULL && *v != '\0';
 }
 
-void
-rp_log_init(int fd, enum rp_log_level level, int colour)
+static bool
+is_coloured(int fd)
 {
     const char *term = getenv("TERM");
 
+    if (has_env("NO_COLOR"))
+        return false;
+    if (has_env("FORCE_COLOR"))
+        return true;
+    return isatty(fd) && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* systemd says which stream leads to its journal (systemd.exec(5)). */
+static bool
+is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char text[64];
+
+    if (stream == NULL || fstat(fd, &st) < 0)
+        return false;
+    snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return strcmp(stream, text) == 0;
+}
+
+void
+rp_log_init(int fd, enum rp_log_level level, int colour)
+{
     the_log.fd = fd;
     the_log.level = level;
-    if (colour >= 0)
-        the_log.colour = colour != 0;
-    else if (has_env("NO_COLOR"))
-        the_log.colour = false;
-    else if (has_env("FORCE_COLOR"))
-        the_log.colour = true;
-    else
-        the_log.colour =
-            isatty(fd) && (term == NULL || strcmp(term, "dumb") != 0);
+    the_log.style.format = RP_LOG_TEXT;
+    the_log.style.journal = is_journal(fd);
+    the_log.style.colour =
+        colour >= 0 ? colour != 0 : !the_log.style.journal && is_coloured(fd);
+}
+
+void
+rp_log_set_format(enum rp_log_format format)
+{
+    the_log.style.format = format;
+}
+
+int
+rp_log_fd(void)
+{
+    return the_log.fd;
 }
 
 void
@@ -88,7 +118,7 @@ int
 rp_log_level_from_name(const char *name)
 {
     for (int i = 0; i < NLEVELS; i++)
-        if (strcasecmp(name, levels[i].name) == 0)
+        if (strcasecmp(name, levels[i]) == 0)
             return i;
     return -1;
 }
@@ -96,101 +126,28 @@ rp_log_level_from_name(const char *name)
 const char *
 rp_log_level_name(enum rp_log_level level)
 {
-    return levels[level].name;
+    return levels[level];
 }
 
-/* Length of the UTF-8 sequence at s that may stand in a line, 0 when there is
- * none: not well-formed (RFC 3629 4), or one of the C1 controls, which
- * terminals obey like those below 0x20. */
-static size_t
-utf8_len(const unsigned char *s, size_t n)
+/* A second write for a rest would mix lines; whoever made the log a pipe that
+ * is full loses the line, not the server. */
+static void
+write_bytes(const char *p, size_t n)
 {
-    size_t len;
-    unsigned min = 0x80, max = 0xbf; /* of the second byte */
+    ssize_t w;
 
-    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
-        len = 2;
-        min = s[0] == 0xc2 ? 0xa0 : min;
-    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
-        len = 3;
-        min = s[0] == 0xe0 ? 0xa0 : min;
-        max = s[0] == 0xed ? 0x9f : max;
-    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        len = 4;
-        min = s[0] == 0xf0 ? 0x90 : min;
-        max = s[0] == 0xf4 ? 0x8f : max;
-    } else {
-        return 0;
-    }
-    if (n < len || s[1] < min || s[1] > max)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return len;
-}
-
-static size_t
-escape(char *dst, const char *text, size_t n)
-{
-    static const char hex[] = "0123456789abcdef";
-    const unsigned char *s = (const unsigned char *)text;
-    char *d = dst;
-
-    for (size_t i = 0; i < n;) {
-        size_t len = s[i] >= 0x20 && s[i] < 0x7f ? 1 : utf8_len(s + i, n - i);
-
-        if (len > 0) {
-            memcpy(d, s + i, len);
-            d += len;
-            i += len;
-            continue;
-        }
-        *d++ = '\\';
-        *d++ = 'x';
-        *d++ = hex[s[i] >> 4];
-        *d++ = hex[s[i] & 15];
-        i++;
-    }
-    return (size_t)(d - dst);
-}
-
-static size_t
-write_stamp(char *dst, size_t size, enum rp_log_level level)
-{
-    struct tm tm;
-    time_t now = time(NULL);
-    long off;
-    int n;
-
-    localtime_r(&now, &tm);
-    off = tm.tm_gmtoff < 0 ? -tm.tm_gmtoff : tm.tm_gmtoff;
-    n = snprintf(dst, size,
-                 "%04d-%02d-%02d %02d:%02d:%02d %c%02ld%02ld [%ld] [%s%s%s] "
-                 "%s%s",
-                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                 tm.tm_min, tm.tm_sec, tm.tm_gmtoff < 0 ? '-' : '+', off / 3600,
-                 off / 60 % 60, (long)getpid(),
-                 the_log.colour ? levels[level].colour : "", levels[level].name,
-                 the_log.colour ? "\033[0m" : "", the_log.name,
-                 the_log.name[0] != '\0' ? ": " : "");
-    return n < 0 ? 0 : (size_t)n;
+    do
+        w = write(the_log.fd, p, n);
+    while (w < 0 && errno == EINTR);
 }
 
 static void
 write_line(enum rp_log_level level, const char *text, size_t n)
 {
-    char line[LINE_SIZE + 1];
-    size_t len = write_stamp(line, sizeof(line), level);
-    ssize_t w;
+    char line[RP_LOG_LINE_SIZE];
 
-    len += escape(line + len, text, n);
-    line[len++] = '\n';
-    /* A second write for a rest would mix lines; whoever made the log a pipe
-     * that is full loses the line, not the server. */
-    do
-        w = write(the_log.fd, line, len);
-    while (w < 0 && errno == EINTR);
+    write_bytes(line, rp_log_line(line, &the_log.style, level, text, n));
+    rp_syslog_write(rp_log_priority(level), text, n);
 }
 
 /* What vsnprintf() wrote into TEXT_SIZE bytes; a cut text ends in dots. */
@@ -248,26 +205,65 @@ rp_log_errno(enum rp_log_level level, const char *fmt, ...)
     errno = saved;
 }
 
+/* One object, whatever it costs in length: a tool that reads JSON wants the
+ * lines together. */
+static void
+write_json_text(const char *text, size_t n)
+{
+    char *line = malloc(6 * n + RP_LOG_LINE_SIZE);
+    size_t len;
+
+    if (!line)
+        return;
+    len = rp_log_line(line, &the_log.style, RP_LOG_ERROR, text, n);
+    write_bytes(line, len);
+    free(line);
+}
+
+/* Each line, with the mark of its priority where the journal reads one. */
+static void
+write_plain_text(const char *text, size_t n)
+{
+    size_t count = 1, len = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += text[i] == '\n';
+    char *lines = malloc(4 * n + 4 * count);
+    if (!lines)
+        return;
+    for (size_t at = 0; at < n; at++) {
+        size_t end = at + strcspn(text + at, "\n");
+        if (the_log.style.journal) {
+            memcpy(lines + len, "<3>", 3); /* as the error that it explains */
+            len += 3;
+        }
+        while (at < end) {
+            size_t run = strcspn(text + at, "\n\t");
+            len += rp_log_escape(lines + len, false, text + at, run);
+            at += run;
+            if (at < end) {
+                lines[len++] = '\t';
+                at++;
+            }
+        }
+        lines[len++] = '\n';
+    }
+    write_bytes(lines, len);
+    free(lines);
+}
+
 void
 rp_log_text(const char *text)
 {
-    size_t n = strlen(text), len = 0;
-    char *lines = malloc(4 * n + 2);
-    ssize_t w;
+    size_t n = strlen(text);
 
-    if (!lines)
-        return;
-    for (size_t at = 0; at < n;) {
-        size_t run = strcspn(text + at, "\n\t");
-        len += escape(lines + len, text + at, run);
-        at += run;
-        if (at < n)
-            lines[len++] = text[at++];
+    if (the_log.style.format == RP_LOG_JSON)
+        write_json_text(text, n);
+    else
+        write_plain_text(text, n);
+    for (size_t at = 0; rp_syslog_is_open() && at < n;) {
+        size_t line = strcspn(text + at, "\n");
+        rp_syslog_write(rp_log_priority(RP_LOG_ERROR), text + at, line);
+        at += line + 1;
     }
-    if (len > 0 && lines[len - 1] != '\n')
-        lines[len++] = '\n';
-    do
-        w = write(the_log.fd, lines, len);
-    while (w < 0 && errno == EINTR);
-    free(lines);
 }

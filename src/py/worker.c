@@ -309,8 +309,9 @@ load_app(const struct rp_py_worker_config *c,
     }
     load = PyObject_GetAttrString(module, "load");
     args = Py_BuildValue("(s)", c->app);
-    kwargs = Py_BuildValue("{s:O,s:O}", "factory",
-                           c->factory ? Py_True : Py_False, "app_dirs", dirs);
+    kwargs = Py_BuildValue("{s:O,s:O,s:z}", "factory",
+                           c->factory ? Py_True : Py_False, "app_dirs", dirs,
+                           "log_config", c->log_config);
     if (load && args && kwargs)
         app = PyObject_Call(load, args, kwargs);
     if (!app)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#include "rupy/base/syslog.h"
 #include "rupy/http/hosts.h"
 #include "rupy/serve/value.h"
 
@@ -249,6 +250,17 @@ set_size(struct rp_config *c, const struct rp_option *o, struct rp_str value,
     return 0;
 }
 
+static const char *
+check_facility(struct rp_str s)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%.*s", RP_STR_ARG(s));
+    return rp_syslog_facility(name) < 0
+               ? "is no facility such as daemon, user or local0"
+               : NULL;
+}
+
 static int
 set_string(struct rp_config *c, struct rp_str value, const char **field,
            const char *label)
@@ -259,6 +271,10 @@ set_string(struct rp_config *c, struct rp_str value, const char **field,
         return fail(c, "%s is empty", label);
     if (field == &c->access_log_format)
         why = rp_access_check_format(value);
+    else if (field == &c->log_syslog && !rp_str_eq(value, RP_STR("-")))
+        why = rp_syslog_check(value);
+    else if (field == &c->log_syslog_facility)
+        why = check_facility(value);
     if (why != NULL)
         return fail(c, "%s: '%.*s' %s", label, RP_STR_ARG(value), why);
     *field = copy_text(&c->arena, value);

@@ -291,6 +291,14 @@ is_project(const char *path)
     return strcmp(slash != NULL ? slash + 1 : path, PROJECT_FILE) == 0;
 }
 
+static bool
+is_python(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 3 && strcmp(path + n - 3, ".py") == 0;
+}
+
 int
 rp_config_from_file(struct rp_config *c)
 {
@@ -300,6 +308,11 @@ rp_config_from_file(struct rp_config *c)
     rp_buf_init(&b, FILE_MAX);
     c->error[0] = '\0';
     c->file = c->config != NULL ? c->config : FOUND_FILE;
+    if (is_python(c->file))
+        return rp_config_fail(c,
+                              "--config: %s: it is Python; options are read "
+                              "from TOML",
+                              c->file);
     r = read_file(c, c->file, &b);
     if (r == 1 && c->config != NULL) {
         r = rp_config_fail(c, "--config: %s: %s", c->config, strerror(ENOENT));

@@ -125,6 +125,8 @@ rp_config_finish(struct rp_config *c)
 {
     if (resolve_forwarded(c) < 0)
         return -1;
+    if (c->capture_output && strcmp(c->log_file, "-") == 0)
+        return fail(c, "--capture-output needs --log-file");
     if (c->access_log_fields.n > 0 && strcmp(c->access_log_format, "json") != 0)
         return fail(c, "--access-log-fields is for --access-log-format json");
     if (c->deadlines.first_byte < 0)

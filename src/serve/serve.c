@@ -14,6 +14,7 @@
 
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
+#include "rupy/serve/logs.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
@@ -288,11 +289,10 @@ on_reload(void *arg, struct rp_master_config *m)
         rp_config_free(next);
         return -1;
     }
-    if (open_access(s, next) < 0) {
+    if (rp_logs_open(next) < 0 || open_access(s, next) < 0) {
         rp_config_free(next);
         return -1;
     }
-    rp_log_set_level((enum rp_log_level)next->log_level);
     fill_master(m, next);
     rp_config_free(s->renewed);
     s->config = s->renewed = next;
@@ -304,6 +304,7 @@ reopen_logs(void *arg)
 {
     struct service *s = arg;
 
+    rp_logs_open(s->config);
     open_access(s, s->config);
 }
 
@@ -361,7 +362,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     int status = RP_EXIT_BIND;
 
     rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
-    if (open_access(&s, config) < 0)
+    if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
         return RP_EXIT_USAGE;
     rp_upgrade_init(&s.upgrade, config->folder);
     if (write_pid(&s) < 0)

@@ -14,6 +14,7 @@
 #include "rupy/net/server.h"
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
+#include "rupy/serve/logs.h"
 #include "rupy/serve/recycle.h"
 #include "rupy/serve/statics.h"
 
@@ -110,11 +111,17 @@ static void
 on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
 {
     struct serving *s = w->data;
-    int fd = rp_access_open(s->config);
+    int fd;
 
     (void)loop, (void)revents;
-    if (fd < 0 || !s->service.access)
+    rp_logs_reopen(s->config);
+    if (!s->service.access)
         return;
+    fd = rp_access_open(s->config);
+    if (fd < 0) {
+        rp_log_errno(RP_LOG_ERROR, "access log not reopened");
+        return;
+    }
     if (fd != STDOUT_FILENO && dup3(fd, s->listeners->access_fd, O_CLOEXEC) < 0)
         rp_log_errno(RP_LOG_ERROR, "access log not reopened");
     if (fd != STDOUT_FILENO)
@@ -310,7 +317,8 @@ watch_signals(struct serving *s)
     }
     ev_signal_init(&s->reopen, on_reopen, SIGUSR1);
     s->reopen.data = s;
-    if (s->door->take_signals && s->listeners->access_fd >= 0)
+    if (s->door->take_signals &&
+        (s->listeners->access_fd >= 0 || strcmp(s->config->log_file, "-") != 0))
         ev_signal_start(s->ev, &s->reopen);
 }
 
@@ -454,6 +462,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         .napp_dirs = c->app_dirs.n,
         .graceful_timeout = c->graceful_timeout,
         .debug = c->debug,
+        .log_config = c->log_config,
         .workers = (unsigned)c->workers,
         .threads = (unsigned)c->threads,
         .cancel_on_disconnect = c->cancel_on_disconnect,
@@ -463,6 +472,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
     int status;
 
     rp_recycle_init(&s.recycle, c);
+    rp_logs_capture(c);
     if (door->init_core && start_interpreter(&s) < 0)
         return RP_EXIT_BOOT;
     status = rp_py_worker_run(&python, door->app, &ops, &s);

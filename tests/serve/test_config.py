@@ -225,6 +225,7 @@ def test_a_file_that_cannot_be_read_is_told(
     for name, why in (
         ("none.toml", "--config: none.toml: No such file"),
         (".", ".: it is a folder"),
+        ("x.py", "--config: x.py: it is Python; options are read from TOML"),
         ("/dev/zero", "/dev/zero: it is longer than 1048576 bytes"),
     ):
         done = run_program(

@@ -1,4 +1,5 @@
-/* log.h -- the server's own log: one event, one line, on stderr.
+/* log.h -- the server's own log: one event, one line, on stderr or in a file,
+ * and also to syslog when rp_syslog_open() was called.
  *
  * A line is written by a single write(2), so lines of several processes do
  * not mix.  Control bytes are escaped as \xHH: what a peer sent can be
@@ -17,9 +18,15 @@ enum rp_log_level {
     RP_LOG_CRITICAL,
 };
 
-/* Colour: -1 when fd is a terminal (NO_COLOR, FORCE_COLOR are honoured),
+enum rp_log_format { RP_LOG_TEXT, RP_LOG_JSON };
+
+/* As text, with a mark of the priority in front of each line, "<6>", and
+ * without the time when systemd's journal reads fd.  Colour: -1 when fd is a terminal (NO_COLOR, FORCE_COLOR are honoured),
  * 0 never, 1 always. */
 void rp_log_init(int fd, enum rp_log_level level, int colour);
+void rp_log_set_format(enum rp_log_format format);
+/* Where it is written. */
+int rp_log_fd(void);
 /* Who speaks, "master" or "worker 3"; copied, at most 31 bytes. */
 void rp_log_set_name(const char *name);
 void rp_log_set_level(enum rp_log_level level);

@@ -45,6 +45,7 @@ struct rp_py_worker_config {
     const char *const *app_dirs;
     size_t napp_dirs;
     double graceful_timeout; /* seconds */
+    const char *log_config;  /* file for Python's logging; NULL */
     bool debug;              /* tracebacks in answers */
     bool cancel_on_disconnect;
     unsigned workers;     /* of the service, this one included */

@@ -99,7 +99,13 @@ struct rp_config {
     int forwarded_hops;                            /* 0: by trust */
     bool strip_untrusted;
 
-    int log_level;                 /* enum rp_log_level */
+    int log_level;          /* enum rp_log_level */
+    int log_format;         /* enum rp_log_format */
+    const char *log_file;   /* "-": stderr */
+    const char *log_syslog; /* NULL: none; "-": /dev/log */
+    const char *log_syslog_facility, *log_syslog_prefix;
+    const char *log_config; /* of Python's logging; NULL */
+    bool capture_output;
     const char *access_log;        /* NULL: none; "-": stdout */
     const char *access_log_format; /* checked */
     struct rp_strs access_log_fields, access_log_skip;

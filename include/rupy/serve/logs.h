@@ -1,0 +1,15 @@
+/* logs.h -- where the server's own log goes, by the options. */
+#ifndef RUPY_SERVE_LOGS_H
+#define RUPY_SERVE_LOGS_H
+
+#include "rupy/serve/config.h"
+
+/* Open --log-file and --log-syslog and write there from now on; what was open
+ * before is closed.  0, or -1 after a line in the log that was. */
+int rp_logs_open(const struct rp_config *c);
+/* In a worker: the file was rotated, open it again. */
+void rp_logs_reopen(const struct rp_config *c);
+/* In a worker: --capture-output. */
+void rp_logs_capture(const struct rp_config *c);
+
+#endif
