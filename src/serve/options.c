@@ -235,6 +235,7 @@ static const struct rp_option options[] = {
      .help = "answer 400 to requests for other hosts; .example.com is it and "
              "all below it; may be repeated"},
     {GROUP, .name = "static", .type = RP_OPTION_LIST, .arg = "URL=DIR",
+     .join = "=",
      FIELD(statics),
      .help = "answer GET below the path URL with the files of a folder, "
              "before the application is asked; may be repeated"},

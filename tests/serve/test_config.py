@@ -68,6 +68,9 @@ def test_every_type_of_option_is_read_from_a_file(
 
         [header]
         X-One = "1"
+
+        [static]
+        "/assets" = "build"
         """,
     )
     found = options(rupy_bin, cwd=tmp_path)
@@ -87,6 +90,7 @@ def test_every_type_of_option_is_read_from_a_file(
         "max-workers": 512,
         "env": ["COLOUR=red", "A.B=1"],
         "header": ["X-One: 1"],
+        "static": ["/assets=build"],
     }
     read = {name: found[name]["value"] for name in values}
     assert read == values
