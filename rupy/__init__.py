@@ -18,8 +18,13 @@ import sys
 from typing import Any
 from urllib.parse import quote
 
-from ._core import FileResponse, Headers, Request, Response
-from ._errors import HeaderItems, HTTPError
+from ._core import FileResponse, Headers, Request, Response, WebSocket
+from ._errors import (
+    HeaderItems,
+    HTTPError,
+    WebSocketDisconnect,
+    WebSocketError,
+)
 from ._json import dumps as _dumps
 from ._loop import EventLoop, run
 from .app import Route, Rupy
@@ -39,6 +44,9 @@ __all__ = [
     "Response",
     "Route",
     "Rupy",
+    "WebSocket",
+    "WebSocketDisconnect",
+    "WebSocketError",
     "__version__",
     "json",
     "redirect",

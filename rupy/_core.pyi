@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import os
 from collections.abc import (
+    Awaitable,
     Callable,
     Iterable,
     Iterator,
@@ -316,6 +317,113 @@ class StaticFiles:
     ) -> StaticFiles: ...
     def __call__(self, request: Request, path: str = ..., /) -> Response:
         """HTTPError for what is not to be had."""
+
+class WebSocket:
+    """A WebSocket (RFC 6455), given to handlers of ``@app.websocket``.
+
+    Its attributes are those of the request that opened it.  Iterating over it
+    gives every message until the client closes.
+    """
+
+    def accept(
+        self,
+        subprotocol: str | None = None,
+        headers: _HeaderItems | None = None,
+    ) -> Awaitable[None]:
+        """Answer the handshake with 101.
+
+        Raises ValueError when the client does not offer subprotocol or a
+        header may not go out, and WebSocketDisconnect when it is gone.
+        """
+
+    def deny(self, answer: object, /) -> Awaitable[None]:
+        """Answer the handshake with what a handler of requests may return.
+
+        Raises RuntimeError when it was accepted.
+        """
+
+    def receive(self) -> Awaitable[str | bytes]:
+        """The next message.
+
+        Raises WebSocketDisconnect when there is none any more.
+        """
+
+    def receive_text(self) -> Awaitable[str]:
+        """The same; raises WebSocketError (1003) for bytes."""
+
+    def receive_bytes(self) -> Awaitable[bytes]:
+        """The same; raises WebSocketError (1003) for a str."""
+
+    def receive_json(self) -> Awaitable[Any]:
+        """What a message says; raises WebSocketError (1007) if no JSON."""
+
+    def send(
+        self, message: str | bytes | bytearray | memoryview, /
+    ) -> Awaitable[None]:
+        """Send it; wait while the client is slow.
+
+        Raises WebSocketDisconnect when the WebSocket is closed.
+        """
+
+    def send_json(self, content: Any, /) -> Awaitable[None]:
+        """Send JSON as text."""
+
+    def close(self, code: int = 1000, reason: str = "") -> Awaitable[None]:
+        """Begin to close; without effect when it is closed already.
+
+        Messages that were not received are dropped.  Raises ValueError for
+        a code that may not be sent or a reason of more than 123 bytes.
+        """
+
+    def __aiter__(self) -> WebSocket: ...
+    def __anext__(self) -> Awaitable[str | bytes]: ...
+    @property
+    def app(self) -> App: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def raw_path(self) -> bytes: ...
+    @property
+    def query_string(self) -> str: ...
+    @property
+    def query(self) -> MultiDict[str]: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def cookies(self) -> dict[str, str]: ...
+    @property
+    def path_params(self) -> dict[str, Any]: ...
+    @property
+    def route(self) -> str | None: ...
+    @property
+    def client(self) -> tuple[str, int] | None: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def http_version(self) -> str: ...
+    @property
+    def auth_token(self) -> str | None: ...
+    @property
+    def state(self) -> Any: ...
+    @property
+    def scheme(self) -> str:
+        """``ws`` or ``wss``."""
+
+    @property
+    def url(self) -> str:
+        """``ws://host/path?query``."""
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """What the client offers, in its order."""
+
+    @property
+    def close_code(self) -> int | None:
+        """Why it is closed (RFC 6455 7.4), or None while it is not."""
+
+    @property
+    def close_reason(self) -> str | None:
+        """The text beside the code, or None while it is not closed."""
 
 class App:
     """What rupy.Rupy is made of: the table of routes."""

@@ -37,6 +37,35 @@ class HTTPError(Exception):
         return f"{self.status} {self.detail}"
 
 
+class WebSocketDisconnect(Exception):  # noqa: N818
+    """Raised by ``receive`` and ``send`` of a WebSocket that is closed.
+
+    ``code`` and ``reason`` are those of the client's close frame (RFC 6455
+    7.4): 1005 when it had none, 1006 when the connection was lost without
+    one.  A handler may let it pass: it is no error.
+    """
+
+    def __init__(self, code: int = 1006, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}".rstrip()
+
+
+class WebSocketError(ValueError):
+    """A message is not what the handler asked for.
+
+    When nobody catches it the WebSocket is closed with ``code``, and
+    nothing is logged: it is the client's fault.
+    """
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 def _reason(status: int) -> str:
     try:
         return HTTPStatus(status).phrase

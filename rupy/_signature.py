@@ -40,6 +40,17 @@ def short_name_of(handler: Callable[..., Any]) -> str:
     return name_of(handler).rpartition(".")[2]
 
 
+def is_async(handler: Callable[..., Any]) -> bool:
+    """Does calling it give a coroutine?"""
+    inner = inspect.unwrap(handler)
+    while hasattr(inner, "func"):  # functools.partial
+        inner = inner.func
+    if inspect.iscoroutinefunction(inner):
+        return True
+    call = getattr(type(inner), "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(call)
+
+
 def plan(
     handler: Callable[..., Any],
     params: Sequence[str],

@@ -35,13 +35,17 @@ Lifespan = TypeVar(
 # RFC 9110 5.6.2
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+# What the core's router calls a handshake of a WebSocket.
+_WEBSOCKET = "(websocket)"
+
 
 class Route(NamedTuple):
     """A route as it was registered."""
 
     pattern: str
     methods: tuple[str, ...]
-    """Upper case; ``("*",)`` is any method."""
+    """Upper case; ``("*",)`` is any method, ``("(websocket)",)`` a
+    WebSocket."""
     name: str
     handler: Callable[..., object]
     threaded: bool
@@ -120,11 +124,14 @@ class Rupy(Around):
     ) -> None:
         try:
             for method in methods or ("",):
-                if not _TOKEN.fullmatch(method):
+                if method != _WEBSOCKET and not _TOKEN.fullmatch(method):
                     raise ValueError(f"{method!r} is no method")
             pieces = _pattern.parse(pattern)
+            takes = (
+                _core.WebSocket if methods == (_WEBSOCKET,) else _core.Request
+            )
             order, kwnames = _signature.plan(
-                handler, _pattern.names(pieces), _core.Request, pattern
+                handler, _pattern.names(pieces), takes, pattern
             )
             self._add_route(pattern, methods, handler, order, kwnames, threaded)
         except ValueError as error:
@@ -219,6 +226,31 @@ class Rupy(Around):
         if bare is not None:
             self._add_route(bare, get, files, (None,), (), False)
             self._routes.append(Route(bare, get, name, files, False))
+
+    def websocket(
+        self, path: str, name: str | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Register an ``async def`` handler of WebSockets (RFC 6455).
+
+        It is called with a ``WebSocket`` and the parameters of the path,
+        which may be that of a GET route as well.  When it returns, the
+        WebSocket is closed with 1000; when it raises, with 1011.  If it
+        never accepted, the client is answered 403.
+
+        Raises what ``route`` does, and TypeError for a handler that is no
+        coroutine function.
+        """
+
+        def register(handler: Handler) -> Handler:
+            if not _signature.is_async(handler):
+                raise TypeError(
+                    f"websocket {path!r}: handler"
+                    f" {_signature.name_of(handler)} is not async def"
+                )
+            self._register(path, (_WEBSOCKET,), handler, name, False)
+            return handler
+
+        return register
 
     def url_for(self, name: str, /, **params: object) -> str:
         """The path of the first route of that name with these parameters.

@@ -48,21 +48,46 @@ dispatch_to_mount(struct rp_exchange *x, struct rp_str path,
     return 0;
 }
 
+/* Does a route of WebSockets match? */
+static bool
+match_websocket(struct rp_exchange *x, struct rp_router *router,
+                struct rp_str path)
+{
+    return x->v->wsocks.on &&
+           rp_router_match(router, RP_ROUTE_WEBSOCKET, path, &x->match, NULL) ==
+               RP_ROUTE_FOUND;
+}
+
+void
+rp_exchange_choose_handler(struct rp_exchange *x, const struct rp_handler *h)
+{
+    bool handshake = x->request.upgrade_websocket && x->v->wsocks.on;
+
+    x->handler = handshake && h->websocket ? h->websocket : h;
+}
+
 int
 rp_exchange_route(struct rp_exchange *x, struct rp_router *router,
                   struct rp_str path, struct rp_buf *allow)
 {
     const struct rp_request *r = &x->request;
 
+    if (r->upgrade_websocket && match_websocket(x, router, path)) {
+        x->handler = &((struct rp_route *)x->match.route)->handler;
+        return 0;
+    }
     switch (rp_router_match(router, r->method_name, path, &x->match, allow)) {
     case RP_ROUTE_FOUND:
-        x->handler = &((struct rp_route *)x->match.route)->handler;
+        rp_exchange_choose_handler(
+            x, &((struct rp_route *)x->match.route)->handler);
         return 0;
     case RP_ROUTE_NOT_FOUND:
         return 404;
     case RP_ROUTE_NOT_ALLOWED:
         /* A method nobody knows is 501, one that is not for this resource
          * is 405 (RFC 9110 9.1). */
+        if (r->method == RP_METHOD_GET && match_websocket(x, router, path))
+            return 426;
         return r->method == RP_METHOD_OTHER ? 501 : 405;
     case RP_ROUTE_OPTIONS:
         return 204;
@@ -104,7 +129,7 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
             return status;
     }
     if (!v->router) {
-        x->handler = &v->root;
+        rp_exchange_choose_handler(x, &v->root);
         return 0;
     }
     if (route_path(x, &path) < 0)

@@ -251,9 +251,12 @@ send_head(struct rp_exchange *x, const struct rp_answer *a, int64_t length)
     if (x->id.n > 0)
         h.more = rp_exchange_id_line(x, a->fields, a->nfields, id_line);
     if (close)
-        h.connection = RP_STR("close");
+        h.connection =
+            status == 426 ? RP_STR("close, Upgrade") : RP_STR("close");
     else if (r->minor == 0)
         h.connection = RP_STR("keep-alive");
+    else if (status == 426)
+        h.connection = RP_STR("Upgrade");
     if (rp_response_write_head(&x->sink->out, &x->v->consts, &h) < 0)
         fail(x, "no memory for the head");
     return 0;

@@ -2,12 +2,37 @@
 #include "rupy/app/upgrade.h"
 
 #include "rupy/app/impl.h"
+#include "rupy/base/clock.h"
+#include "rupy/base/log.h"
 
 int
 rp_exchange_check_websocket(const struct rp_exchange *x,
                             struct rp_ws_handshake *h)
 {
     return rp_ws_handshake_check(&x->request, &x->v->wsocks.config.deflate, h);
+}
+
+bool
+rp_exchange_begin_websocket(struct rp_exchange *x, struct rp_ws_handshake *h)
+{
+    struct rp_field fields[2];
+    int bad = rp_exchange_check_websocket(x, h);
+
+    if (bad) {
+        rp_debug("handshake refused: %s", rp_ws_handshake_err_text(bad));
+        rp_exchange_answer_plain(x, rp_ws_handshake_err_status(bad), fields,
+                                 rp_ws_handshake_err_fields(bad, fields));
+        return false;
+    }
+    if (x->v->retiring)
+        rp_exchange_answer_busy(x);
+    return !x->v->retiring;
+}
+
+void
+rp_exchange_await_websocket(struct rp_exchange *x, struct rp_wsock_pending *p)
+{
+    rp_wsocks_await(&x->v->wsocks, p);
 }
 
 int

@@ -222,7 +222,7 @@ wsock_retire(struct rp_session *s)
     struct rp_wsock *w = (struct rp_wsock *)s;
 
     if (w->state == OPEN)
-        rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR(""));
+        rp_wsock_close(w, RP_WS_SERVICE_RESTART, RP_STR(""));
 }
 
 static void

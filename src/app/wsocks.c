@@ -5,8 +5,9 @@ void
 rp_wsocks_init(struct rp_wsocks *all, const struct rp_wsock_config *config,
                const double *clock)
 {
-    *all = (struct rp_wsocks){.config = *config, .now = clock};
+    *all = (struct rp_wsocks){.config = *config, .now = clock, .on = true};
     rp_list_init(&all->all);
+    rp_list_init(&all->pending);
 }
 
 static bool
@@ -45,7 +46,9 @@ tick_open(struct rp_wsock *w)
 {
     const struct rp_wsock_config *c = &w->v->config;
 
-    if (has_passed(w, w->born, c->max_lifetime))
+    if (w->v->retiring)
+        rp_wsock_close(w, RP_WS_SERVICE_RESTART, RP_STR(""));
+    else if (has_passed(w, w->born, c->max_lifetime))
         rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR("end of its lifetime"));
     else if (has_passed(w, w->heard, c->idle_timeout))
         rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR("idle"));
@@ -74,9 +77,46 @@ tick(struct rp_wsock *w)
 }
 
 void
+rp_wsocks_retire(struct rp_wsocks *all)
+{
+    all->retiring = true;
+    for (struct rp_list *e = all->all.next; e != &all->all; e = e->next) {
+        struct rp_wsock *w = rp_container_of(e, struct rp_wsock, all);
+
+        w->session.ops->retire(&w->session);
+    }
+}
+
+void
+rp_wsocks_await(struct rp_wsocks *all, struct rp_wsock_pending *p)
+{
+    p->since = *all->now;
+    rp_list_add(&all->pending, &p->link);
+}
+
+/* The oldest comes first. */
+static void
+tick_pending(struct rp_wsocks *all)
+{
+    double limit = all->config.handshake_timeout;
+
+    while (limit > 0 && !rp_list_is_empty(&all->pending)) {
+        struct rp_wsock_pending *p =
+            rp_container_of(all->pending.next, struct rp_wsock_pending, link);
+
+        if (*all->now - p->since < limit)
+            break;
+        rp_list_del(&p->link);
+        p->expired(p);
+    }
+}
+
+void
 rp_wsocks_tick(struct rp_wsocks *all)
 {
     struct rp_list *e, *next;
+
+    tick_pending(all);
 
     for (e = all->all.next; e != &all->all; e = next) {
         next = e->next;

@@ -178,6 +178,8 @@ rp_response_write_head(struct rp_buf *out, const struct rp_response_consts *c,
         d = PUT(d, "\r\n");
     }
     d = put_framing(d, h);
+    if (h->status == 426) /* RFC 9110 15.5.22; there is only this one */
+        d = PUT(d, "Upgrade: websocket\r\n");
     if (h->connection.n > 0) {
         d = PUT(d, "Connection: ");
         d = put_str(d, h->connection);

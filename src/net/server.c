@@ -368,6 +368,7 @@ rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue)
             if (accept_one(s, s->accept[i].fd) != 1)
                 break;
     update_accepting(s);
+    rp_wsocks_retire(&s->service->wsocks);
     ev_timer_init(&s->idle, on_idle_grace, idle_grace, 1.0);
     ev_timer_start(s->loop, &s->idle);
 }

@@ -3,6 +3,7 @@
 
 #include "rupy/py/files.h"
 #include "rupy/py/front.h"
+#include "rupy/py/websocket.h"
 
 enum {
     ERROR_SIZE = 512,
@@ -230,6 +231,9 @@ app_add_route(struct rp_app_object *app, PyObject *args)
             PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(methods, i), &n);
         if (!p)
             return NULL;
+        if (rp_str_eq((struct rp_str){p, (size_t)n}, RP_ROUTE_WEBSOCKET))
+            route->route.handler = (struct rp_handler){
+                .ops = &rp_websocket_ops, .self = route, .is_websocket = true};
         if (rp_router_add(app->router, route->route.pattern,
                           (struct rp_str){p, (size_t)n}, route, err,
                           sizeof(err)) < 0) {

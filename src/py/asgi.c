@@ -11,6 +11,7 @@ asgi_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(a->lifespan_state);
     Py_VISIT(a->scope);
     Py_VISIT(a->version);
+    Py_VISIT(a->ws_version);
     Py_VISIT(a->extensions);
     Py_VISIT(a->request);
     Py_VISIT(a->lent_version);
@@ -30,6 +31,7 @@ asgi_clear(PyObject *self)
     Py_CLEAR(a->lifespan_state);
     Py_CLEAR(a->scope);
     Py_CLEAR(a->version);
+    Py_CLEAR(a->ws_version);
     Py_CLEAR(a->extensions);
     Py_CLEAR(a->lent_version);
     Py_CLEAR(a->lent_extensions);
@@ -62,7 +64,6 @@ asgi_dealloc(PyObject *self)
 #undef X
     rp_asgi_free_list(&a->calls);
     rp_asgi_free_list(&a->ports);
-    rp_asgi_free_list(&a->awaits);
     tp->tp_free(self);
     Py_DECREF(tp);
 }
@@ -108,6 +109,8 @@ rp_asgi_new(struct rp_py_state *st, PyObject *app, struct rp_loop *loop,
     a->app = Py_NewRef(app);
     a->lifespan_state = Py_NewRef(lifespan_state);
     a->early_hints = c->early_hints;
+    a->websocket = (struct rp_handler){
+        .ops = &rp_asgi_ws_ops, .self = a, .is_websocket = true};
     PyObject_GC_Track(a);
     if (intern_names(a) < 0 || rp_asgi_scope_init(a, c->root_path) < 0)
         Py_CLEAR(a);
@@ -118,7 +121,11 @@ struct rp_handler
 rp_asgi_handler(PyObject *asgi)
 {
     return (struct rp_handler){
-        .ops = &rp_asgi_ops, .self = asgi, .streams = true};
+        .ops = &rp_asgi_ops,
+        .self = asgi,
+        .streams = true,
+        .websocket = &((struct rp_asgi_object *)asgi)->websocket,
+    };
 }
 
 static int
@@ -133,8 +140,7 @@ rp_py_asgi_exec(PyObject *module, struct rp_py_state *st)
 {
     if (make_type(module, &st->asgi_type, &asgi_spec) < 0 ||
         make_type(module, &st->asgi_call_type, &rp_asgi_call_spec) < 0 ||
-        make_type(module, &st->asgi_port_type, &rp_asgi_port_spec) < 0 ||
-        make_type(module, &st->asgi_await_type, &rp_asgi_await_spec) < 0)
+        make_type(module, &st->asgi_port_type, &rp_asgi_port_spec) < 0)
         return -1;
     return 0;
 }

@@ -6,8 +6,8 @@
 
 /* ---- One call of the application ---- */
 
-static struct rp_asgi_call *
-call_new(struct rp_asgi_object *a, struct rp_exchange *x)
+struct rp_asgi_call *
+rp_asgi_call_new(struct rp_asgi_object *a, struct rp_exchange *x)
 {
     struct rp_asgi_call *call = rp_asgi_take(&a->calls, a->st->asgi_call_type);
 
@@ -18,7 +18,7 @@ call_new(struct rp_asgi_object *a, struct rp_exchange *x)
     call->asgi = (struct rp_asgi_object *)Py_NewRef((PyObject *)a);
     call->x = x;
     call->length = call->left = -1;
-    rp_list_init(&call->waiting);
+    rp_await_queue_init(&call->queue, a->loop);
     PyObject_GC_Track(call);
     return call;
 }
@@ -28,6 +28,9 @@ call_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((struct rp_asgi_call *)self)->asgi);
+    if (((struct rp_asgi_call *)self)->ws)
+        return rp_wslink_traverse(&((struct rp_asgi_call *)self)->ws->link,
+                                  visit, arg);
     return 0;
 }
 
@@ -38,6 +41,8 @@ call_dealloc(PyObject *self)
     struct rp_asgi_object *a = call->asgi;
 
     PyObject_GC_UnTrack(self);
+    if (call->ws)
+        rp_asgi_ws_free(call);
     Py_CLEAR(call->method);
     Py_CLEAR(call->path);
     rp_asgi_give(&a->calls, self);
@@ -75,8 +80,8 @@ in_one_line(PyObject *text)
 }
 
 /* "GET /path: what", and the exception if there is one. */
-static void
-complain(struct rp_asgi_call *call, const char *what, PyObject *exc)
+void
+rp_asgi_complain(struct rp_asgi_call *call, const char *what, PyObject *exc)
 {
     PyObject *method = in_one_line(call->method), *line = NULL;
     PyObject *path = in_one_line(call->path);
@@ -126,9 +131,10 @@ on_exception(struct rp_asgi_call *call, PyObject *exc)
 
     if (PyErr_GivenExceptionMatches(exc, aio->cancelled_error)) {
         if (call->x)
-            complain(call, "the application was cancelled", NULL);
+            rp_asgi_complain(call, "the application was cancelled", NULL);
     } else if (!is_disconnect(call, exc)) {
-        complain(call, "unhandled exception in the ASGI application: ", exc);
+        rp_asgi_complain(call,
+                         "unhandled exception in the ASGI application: ", exc);
     }
 }
 
@@ -141,13 +147,14 @@ end_exchange(struct rp_asgi_call *call, bool failed)
     if (!x)
         return;
     if (!failed && !call->told)
-        complain(call,
-                 call->stage == RP_ASGI_START
-                     ? "the ASGI application returned without starting a "
-                       "response"
-                     : "the ASGI application returned before the response "
-                       "was complete",
-                 NULL);
+        rp_asgi_complain(
+            call,
+            call->stage == RP_ASGI_START
+                ? "the ASGI application returned without starting a "
+                  "response"
+                : "the ASGI application returned before the response "
+                  "was complete",
+            NULL);
     rp_asgi_end(call);
     if (call->cut && !rp_exchange_has_head(x))
         rp_exchange_answer_status(x, 400);
@@ -165,7 +172,10 @@ finish(struct rp_asgi_call *call, PyObject *result)
     call->task = NULL;
     if (exc)
         on_exception(call, exc);
-    end_exchange(call, exc != NULL);
+    if (call->ws)
+        rp_asgi_ws_end(call, exc != NULL);
+    else
+        end_exchange(call, exc != NULL);
     rp_asgi_scope_over(call->asgi);
     Py_DECREF(call);
     if (exc && !PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) &&
@@ -243,18 +253,36 @@ is_lower_method(const struct rp_request *r)
     return false;
 }
 
+void
+rp_asgi_call_run(struct rp_asgi_call *call, PyObject *scope)
+{
+    struct rp_asgi_object *a = call->asgi;
+    PyObject *coro = scope ? call_app(a, call, scope) : NULL, *exc;
+
+    Py_XDECREF(scope);
+    if (coro) {
+        drive(a, call, coro);
+        return;
+    }
+    exc = finish(call, NULL);
+    if (exc) {
+        rp_py_set_exception(exc);
+        rp_loop_take_exception(a->loop);
+    }
+}
+
 static void
 asgi_start(void *self, struct rp_exchange *x)
 {
     struct rp_asgi_object *a = self;
     struct rp_asgi_call *call;
-    PyObject *scope, *coro, *exc;
+    PyObject *scope;
 
     if (is_lower_method(rp_exchange_request(x))) {
         rp_exchange_answer_status(x, 501);
         return;
     }
-    call = call_new(a, x);
+    call = rp_asgi_call_new(a, x);
     if (!call) {
         PyErr_WriteUnraisable((PyObject *)a);
         rp_exchange_abort(x);
@@ -269,17 +297,7 @@ asgi_start(void *self, struct rp_exchange *x)
         return;
     }
     rp_exchange_set_data(x, call);
-    coro = scope ? call_app(a, call, scope) : NULL;
-    Py_XDECREF(scope);
-    if (coro) {
-        drive(a, call, coro);
-        return;
-    }
-    exc = finish(call, NULL);
-    if (exc) {
-        rp_py_set_exception(exc);
-        rp_loop_take_exception(a->loop);
-    }
+    rp_asgi_call_run(call, scope);
 }
 
 /* The application goes on: it is told when it asks. */

@@ -10,6 +10,8 @@
 /* "http" as of spec version 2.4: send() raises OSError when the client is
  * gone. */
 static const char spec_version[] = "2.4";
+/* "websocket" as of 2.5: a disconnect has its reason. */
+static const char ws_spec_version[] = "2.5";
 
 /* dict[key] = value, which is stolen; NULL is an exception. */
 static int
@@ -78,9 +80,11 @@ rp_asgi_scope_init(struct rp_asgi_object *a, const char *root_path)
     a->no_bytes = PyBytes_FromStringAndSize(NULL, 0);
     a->version = Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version",
                                spec_version);
+    a->ws_version = Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version",
+                                  ws_spec_version);
     a->request = PyDict_New();
-    if (!a->root_path || !a->no_bytes || !a->version || !a->request ||
-        make_extensions(a) < 0 || make_scope(a) < 0 ||
+    if (!a->root_path || !a->no_bytes || !a->version || !a->ws_version ||
+        !a->request || make_extensions(a) < 0 || make_scope(a) < 0 ||
         set(a->request, a->s_type, Py_NewRef(a->s_http_request)) < 0 ||
         set(a->request, a->s_body, Py_NewRef(a->no_bytes)) < 0 ||
         set(a->request, a->s_more_body, Py_NewRef(Py_False)) < 0)
@@ -351,6 +355,58 @@ rp_asgi_scope_http(struct rp_asgi_call *call)
     if ((r->method != RP_METHOD_GET &&
          PyDict_SetItem(scope, a->s_method, call->method) < 0) ||
         add_extensions(call, scope) < 0)
+        Py_CLEAR(scope);
+    return scope;
+}
+
+/* ---- WebSockets ---- */
+
+/* New reference: what the client offers, in its order, over all lines. */
+static PyObject *
+subprotocols(const struct rp_request *r)
+{
+    PyObject *list = PyList_New(0);
+    struct rp_ws_offers at = {0};
+    struct rp_str name;
+
+    while (list && rp_ws_subprotocol_next(r, &at, &name)) {
+        PyObject *s =
+            PyUnicode_DecodeLatin1(name.p, (Py_ssize_t)name.n, "strict");
+
+        if (!s || PyList_Append(list, s) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(s);
+    }
+    return list;
+}
+
+static PyObject *
+ws_extensions(void)
+{
+    PyObject *d = PyDict_New();
+
+    if (d && declare(d, "websocket.http.response") < 0)
+        Py_CLEAR(d);
+    return d;
+}
+
+PyObject *
+rp_asgi_scope_websocket(struct rp_asgi_call *call)
+{
+    struct rp_asgi_object *a = call->asgi;
+    bool secure = rp_exchange_scheme(call->x).n == sizeof("https") - 1;
+    PyObject *scope = rp_asgi_scope_new(call);
+
+    if (!scope)
+        return NULL;
+    if (PyDict_SetItem(scope, a->s_type, a->s_websocket) < 0 ||
+        PyDict_DelItem(scope, a->s_method) < 0 ||
+        set(scope, a->s_asgi, PyDict_Copy(a->ws_version)) < 0 ||
+        set(scope, a->s_scheme, PyUnicode_FromString(secure ? "wss" : "ws")) <
+            0 ||
+        set(scope, a->s_subprotocols,
+            subprotocols(rp_exchange_request(call->x))) < 0 ||
+        set(scope, a->s_extensions, ws_extensions()) < 0)
         Py_CLEAR(scope);
     return scope;
 }

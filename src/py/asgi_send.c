@@ -35,6 +35,8 @@ rp_asgi_end(struct rp_asgi_call *call)
 {
     call->x = NULL;
     call->stage = RP_ASGI_OVER;
+    if (call->ws)
+        rp_wslink_answered(&call->ws->link);
     rp_asgi_wake(call);
 }
 
@@ -132,6 +134,8 @@ send_start(struct rp_asgi_call *call, PyObject *message, bool *full)
         return RP_ASGI_ERROR;
     call->length = call->left = length;
     call->trailers = trailers && call->te_trailers && length < 0;
+    if (call->ws)
+        rp_list_del(&call->ws->link.pending.link); /* it is answered in time */
     call->stage = RP_ASGI_FIRST;
     return RP_ASGI_DONE;
 }
@@ -294,17 +298,22 @@ send_early_hint(struct rp_asgi_call *call, PyObject *message, bool *full)
 static const struct message {
     struct rp_str type;
     unsigned stages; /* when it may come */
+    bool denies;     /* of a handshake */
     enum rp_asgi_step (*send)(struct rp_asgi_call *call, PyObject *message,
                               bool *full);
 } messages[] = {
-    {RP_STR("http.response.start"), STAGE(START), send_start},
-    {RP_STR("http.response.body"), STAGE(FIRST) | STAGE(BODY), send_body},
-    {RP_STR("http.response.pathsend"), STAGE(FIRST), rp_asgi_send_path},
-    {RP_STR("http.response.zerocopysend"), STAGE(FIRST) | STAGE(BODY),
+    {RP_STR("http.response.start"), STAGE(START), false, send_start},
+    {RP_STR("http.response.body"), STAGE(FIRST) | STAGE(BODY), false,
+     send_body},
+    {RP_STR("http.response.pathsend"), STAGE(FIRST), false, rp_asgi_send_path},
+    {RP_STR("http.response.zerocopysend"), STAGE(FIRST) | STAGE(BODY), false,
      rp_asgi_send_zerocopy},
-    {RP_STR("http.response.trailers"), STAGE(TRAILERS), send_trailers},
+    {RP_STR("http.response.trailers"), STAGE(TRAILERS), false, send_trailers},
     {RP_STR("http.response.early_hint"),
-     STAGE(START) | STAGE(FIRST) | STAGE(BODY), send_early_hint},
+     STAGE(START) | STAGE(FIRST) | STAGE(BODY), false, send_early_hint},
+    {RP_STR("websocket.http.response.start"), STAGE(START), true, send_start},
+    {RP_STR("websocket.http.response.body"), STAGE(FIRST) | STAGE(BODY), true,
+     send_body},
 };
 
 _Static_assert(sizeof(messages) / sizeof(messages[0]) == RP_ASGI_TYPES, "");
@@ -338,6 +347,7 @@ find_type(struct rp_asgi_object *a, PyObject *type)
 static const struct message *
 find_message(struct rp_asgi_call *call, PyObject *message)
 {
+    const struct message *m;
     PyObject *type;
 
     if (!PyDict_Check(message)) {
@@ -352,7 +362,13 @@ find_message(struct rp_asgi_call *call, PyObject *message)
                          message);
         return NULL;
     }
-    return find_type(call->asgi, type);
+    m = find_type(call->asgi, type);
+    if (m && m->denies != (call->ws != NULL)) {
+        PyErr_Format(PyExc_ValueError, "no message of this connection: %R",
+                     type);
+        return NULL;
+    }
+    return m;
 }
 
 enum rp_asgi_step

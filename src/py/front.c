@@ -48,7 +48,7 @@ enter_mount(struct rp_place *p, struct rp_exchange *x, struct rp_str path,
     size_t n = p->prefix.n;
 
     if (p->handler.ops) {
-        rp_exchange_set_handler(x, &p->handler);
+        rp_exchange_choose_handler(x, &p->handler);
         return 0;
     }
     path = path.n == n ? RP_STR("/") : (struct rp_str){path.p + n, path.n - n};
@@ -61,20 +61,25 @@ front_found(void *self, struct rp_exchange *x, struct rp_str path, int status,
 {
     struct rp_fronts *fronts = self;
     struct rp_place *p = &fronts->v[0], *mount;
+    const struct rp_handler *inner;
     struct rp_front *f;
 
     if (status == 404 && (mount = find_mount(fronts, path)) != NULL) {
         p = mount;
         status = enter_mount(p, x, path, allow);
     }
+    inner = status ? NULL : rp_exchange_handler(x);
     if (!p->befores && !p->run)
         return status;
+    /* A chain is about an answer, and a WebSocket is none. */
+    if (inner && inner->is_websocket && p->run)
+        return 0;
     f = rp_arena_alloc(rp_exchange_arena(x), sizeof(*f));
     if (!f)
         return 503;
     *f = (struct rp_front){.base = {.over = on_over},
                            .place = p,
-                           .inner = status ? NULL : rp_exchange_handler(x),
+                           .inner = inner,
                            .status = status};
     if (status && allow->n > 0) {
         f->allow = rp_arena_copy(rp_exchange_arena(x),

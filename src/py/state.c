@@ -49,6 +49,8 @@ rp_py_state_clear(struct rp_py_state *st)
 
     while (st->nfree_requests > 0)
         PyObject_GC_Del(st->free_requests[--st->nfree_requests]);
+    while (st->nfree_awaits > 0)
+        PyObject_GC_Del(st->free_awaits[--st->nfree_awaits]);
 #define X(name) Py_CLEAR(st->name);
     RP_PY_STATE_TYPES(X)
     RP_PY_STATE_OBJECTS(X)
@@ -110,6 +112,15 @@ int
 rp_py_state_load_http_error(struct rp_py_state *st)
 {
     return load(&st->http_error, "rupy._errors", "HTTPError");
+}
+
+int
+rp_py_state_load_websocket(struct rp_py_state *st)
+{
+    if (load(&st->websocket_disconnect, "rupy._errors",
+             "WebSocketDisconnect") < 0)
+        return -1;
+    return load(&st->websocket_error, "rupy._errors", "WebSocketError");
 }
 
 void

@@ -140,6 +140,12 @@ find_row(const struct entry *e, struct rp_str method)
     return NULL;
 }
 
+static bool
+is_websocket(struct rp_str method)
+{
+    return rp_str_eq(method, RP_ROUTE_WEBSOCKET);
+}
+
 /* The row that answers method: HEAD may be left to GET (RFC 9110 9.3.2), and
  * any to "*". */
 static const struct row *
@@ -149,7 +155,7 @@ answering_row(const struct entry *e, struct rp_str method)
 
     if (!row && rp_str_eq(method, RP_STR("HEAD")))
         row = find_row(e, RP_STR("GET"));
-    return row ? row : find_row(e, RP_STR("*"));
+    return row || is_websocket(method) ? row : find_row(e, RP_STR("*"));
 }
 
 static int
@@ -280,7 +286,7 @@ rp_router_add(struct rp_router *r, struct rp_str pattern, struct rp_str method,
 
     rp_pattern_quote(quoted, pattern);
     /* It goes into the Allow field as it is. */
-    if (!rp_is_token(method)) {
+    if (!rp_is_token(method) && !is_websocket(method)) {
         snprintf(err, errn, "route %s: a method is a word like GET", quoted);
         return -1;
     }
@@ -397,6 +403,8 @@ allow_add_entry(struct rp_buf *allow, const struct entry *e)
     if (!allow)
         return;
     for (unsigned i = 0; i < e->nrows; i++) {
+        if (is_websocket(e->rows[i].method))
+            continue;
         allow_add(allow, e->rows[i].method);
         if (rp_str_eq(e->rows[i].method, RP_STR("GET")))
             allow_add(allow, RP_STR("HEAD"));

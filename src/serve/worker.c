@@ -18,8 +18,9 @@
 #include "rupy/serve/recycle.h"
 #include "rupy/serve/statics.h"
 
-#define TICK 1.0        /* seconds between heartbeats of an idle loop ... */
-#define TICKS 4         /* ... or so many in the time it may be silent */
+#define TICK 1.0 /* seconds between heartbeats of an idle loop ... */
+#define TICKS 4  /* ... or so many in the time it may be silent */
+#define TICK_MIN 0.01
 #define DRAIN_POLL 0.01 /* between two looks at what is left */
 #define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
 #define END_SHARE 0.2  /* of the graceful time, for the application's end ... */
@@ -182,6 +183,37 @@ set_front(struct rp_service *v, const struct rp_config *c)
     return fill_trust(&v->forwarded.trust, &c->forwarded_allow_ips);
 }
 
+static void
+set_websockets(struct rp_service *v, const struct rp_config *c)
+{
+    struct rp_wsock_config *to = &v->wsocks.config;
+    struct rp_ws_deflate_options deflate = to->deflate;
+
+    *to = c->wsock;
+    to->queue = (uint32_t)c->ws_max_queue;
+    to->limits.fragments = (uint32_t)c->ws_max_fragments;
+    to->deflate = deflate;
+    to->deflate.on = c->wsock.deflate.on;
+    to->deflate.window_bits = (uint8_t)c->ws_window;
+    v->wsocks.on = c->ws;
+}
+
+/* Deadlines of WebSockets are seen to by the tick. */
+static double
+tick_of_websockets(const struct rp_config *c, double tick)
+{
+    const double limits[] = {
+        c->wsock.ping_interval,     c->wsock.ping_timeout,
+        c->wsock.close_timeout,     c->wsock.idle_timeout,
+        c->wsock.handshake_timeout, c->wsock.max_lifetime,
+    };
+
+    for (size_t i = 0; c->ws && i < sizeof(limits) / sizeof(*limits); i++)
+        if (limits[i] > 0 && limits[i] < tick * TICKS)
+            tick = limits[i] / TICKS;
+    return tick > TICK_MIN ? tick : TICK_MIN;
+}
+
 static int
 make_logs(struct serving *s)
 {
@@ -233,6 +265,7 @@ make_service(struct serving *s)
     v->max_active = (uint32_t)c->limit_concurrency;
     v->keep_alive = c->deadlines.keep_alive > 0;
     v->keep_alive_requests = (uint32_t)c->keep_alive_requests;
+    set_websockets(v, c);
     v->counters = &s->worker->slot->counters;
     rp_response_consts_init(&v->consts, c->date_header,
                             c->server_header ? "rupy-serve" : NULL);
@@ -340,6 +373,7 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
         tick = s->config->timeout / TICKS;
     if (s->config->queue_timeout > 0 && s->config->queue_timeout < tick * TICKS)
         tick = s->config->queue_timeout / TICKS;
+    tick = tick_of_websockets(s->config, tick);
     ev_timer_init(&s->tick, on_tick, tick, tick);
     s->tick.data = s;
     ev_timer_start(s->ev, &s->tick);

@@ -44,6 +44,9 @@ struct rp_handler {
     /* start() comes at the end of the head, and content in pieces.  Else it
      * comes when all of the content is there. */
     bool streams;
+    /* What answers handshakes of WebSockets instead; NULL: this one does. */
+    const struct rp_handler *websocket;
+    bool is_websocket; /* handshakes are all that it gets */
 };
 
 /* A route: what rp_router_add() is given. */
@@ -97,6 +100,9 @@ void *rp_exchange_data(const struct rp_exchange *x);
 const struct rp_handler *rp_exchange_handler(const struct rp_exchange *x);
 /* From now on this handler, lent, is told what concerns x. */
 void rp_exchange_set_handler(struct rp_exchange *x, const struct rp_handler *h);
+/* The same, for a request that has just come: a handshake has h->websocket. */
+void rp_exchange_choose_handler(struct rp_exchange *x,
+                                const struct rp_handler *h);
 /* Ask a router, and have its handler, as for a request that has just come.
  * Return 0, or the status that answers instead, with the value of Allow. */
 int rp_exchange_route(struct rp_exchange *x, struct rp_router *router,

@@ -29,7 +29,8 @@ struct rp_wsock_config {
     double ping_interval; /* seconds; 0 stands for never, here and below */
     double ping_timeout;
     double close_timeout;
-    double idle_timeout; /* without a message in either direction */
+    double handshake_timeout; /* for the handler to accept or refuse */
+    double idle_timeout;      /* without a message in either direction */
     double max_lifetime;
 };
 
@@ -40,7 +41,8 @@ struct rp_wsock_config {
                               .send_buffer = 1024 * 1024,                      \
                               .ping_interval = 20,                             \
                               .ping_timeout = 20,                              \
-                              .close_timeout = 10})
+                              .close_timeout = 10,                             \
+                              .handshake_timeout = 10})
 
 /* All WebSockets of one worker. */
 struct rp_wsocks {
@@ -48,6 +50,18 @@ struct rp_wsocks {
     const double *now; /* lent: monotonic seconds, as rp_service.now */
     struct rp_list all;
     unsigned n;
+    struct rp_list pending; /* struct rp_wsock_pending */
+    bool on;                /* handshakes are told from other requests */
+    bool retiring;
+};
+
+/* A handshake that its handler has not answered.  The handler takes it off
+ * the list when it does. */
+struct rp_wsock_pending {
+    struct rp_list link;
+    double since;
+    /* handshake_timeout passed; it is off the list. */
+    void (*expired)(struct rp_wsock_pending *p);
 };
 
 /* What a handler is told, from the loop's turn and never from inside a call
@@ -74,6 +88,12 @@ void rp_wsocks_init(struct rp_wsocks *all, const struct rp_wsock_config *config,
  * once a second: deadlines are late by what lies between two calls.  It may
  * close connections, but frees none. */
 void rp_wsocks_tick(struct rp_wsocks *all);
+
+/* The worker is to stop: what is open is closed with 1012, now or as soon as
+ * it is accepted. */
+void rp_wsocks_retire(struct rp_wsocks *all);
+/* From now on p has handshake_timeout. */
+void rp_wsocks_await(struct rp_wsocks *all, struct rp_wsock_pending *p);
 
 /* Accept a handshake that rp_ws_handshake_check() found good.  The 101 is in
  * the sink when this returns 0, and *w is the WebSocket, which belongs to the

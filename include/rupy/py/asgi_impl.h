@@ -4,7 +4,8 @@
  *     asgi object   the application, and what all its requests have in common
  *     call          one call of the application: one request
  *     port          what the application was given as receive or send
- *     await         what calling a port returns
+ *
+ * What calling a port returns is in await.h.
  *
  * A call lives as long as the application runs, or keeps a port: longer than
  * its exchange, which it loses when the answer is complete or the client is
@@ -12,8 +13,9 @@
 #ifndef RUPY_PY_ASGI_IMPL_H
 #define RUPY_PY_ASGI_IMPL_H
 
-#include "rupy/base/list.h"
 #include "rupy/py/asgi.h"
+#include "rupy/py/await.h"
+#include "rupy/py/wslink.h"
 
 /* Keys and values of scopes and messages: interned, made once. */
 #define RP_ASGI_NAMES(X)                                                       \
@@ -45,8 +47,17 @@
     X(ext_trailers, "http.response.trailers")                                  \
     X(ext_early_hint, "http.response.early_hint")                              \
     X(https, "https")                                                          \
-    X(done, "done")                                                            \
-    X(set_result, "set_result")
+    X(subprotocol, "subprotocol")                                              \
+    X(subprotocols, "subprotocols")                                            \
+    X(text, "text")                                                            \
+    X(bytes, "bytes")                                                          \
+    X(code, "code")                                                            \
+    X(reason, "reason")                                                        \
+    X(websocket, "websocket")                                                  \
+    X(websocket_connect, "websocket.connect")                                  \
+    X(websocket_receive, "websocket.receive")                                  \
+    X(websocket_disconnect, "websocket.disconnect")                            \
+    X(ext_websocket_response, "websocket.http.response")
 
 enum {
     RP_ASGI_FREE = 64,     /* dead objects of each type whose memory is kept */
@@ -54,7 +65,7 @@ enum {
     RP_ASGI_FIELDS = 128,  /* a power of two: names of fields kept */
     RP_ASGI_PEERS = 64,    /* a power of two: addresses kept */
     RP_ASGI_NAME_MAX = 40, /* longer names are not kept */
-    RP_ASGI_TYPES = 6,     /* of the messages that send() takes */
+    RP_ASGI_TYPES = 8,     /* of the messages that send() takes */
 };
 
 /* The header section of a block that the parser knows: a tuple of (name,
@@ -102,7 +113,9 @@ struct rp_asgi_object {
     struct rp_asgi_block blocks[RP_ASGI_BLOCKS];
     PyObject *fields[RP_ASGI_FIELDS]; /* bytes */
     struct rp_asgi_peer peers[RP_ASGI_PEERS];
-    struct rp_asgi_free calls, ports, awaits;
+    struct rp_asgi_free calls, ports;
+    struct rp_handler websocket; /* of what is a handshake */
+    PyObject *ws_version;        /* "asgi" of such a scope */
 };
 
 /* What the next message of an answer may be. */
@@ -120,7 +133,8 @@ struct rp_asgi_call {
     struct rp_exchange *x; /* NULL: answered, or the client is gone */
     struct rp_task *task;  /* lent, while the application waits */
     PyObject *method, *path;
-    struct rp_list waiting; /* struct rp_asgi_await */
+    struct rp_await_queue queue; /* who waits in receive() or send() */
+    struct rp_asgi_ws *ws;       /* of a WebSocket; owned */
     enum rp_asgi_stage stage;
     bool gone;        /* the client went before the answer was complete */
     bool eof;         /* it sends no more, and may be gone */
@@ -141,15 +155,46 @@ struct rp_asgi_call {
     unsigned ntrailers;
 };
 
+/* As enum rp_await_step. */
 enum rp_asgi_step {
-    RP_ASGI_ERROR, /* an exception is set */
-    RP_ASGI_DONE,
-    RP_ASGI_WAIT, /* for the client: the same call again after a wake-up */
+    RP_ASGI_ERROR = RP_AWAIT_ERROR,
+    RP_ASGI_DONE = RP_AWAIT_DONE,
+    RP_ASGI_WAIT = RP_AWAIT_WAIT,
+};
+
+/* What a call that is a WebSocket has beside it. */
+struct rp_asgi_ws {
+    struct rp_wslink link;
+    bool connected; /* websocket.connect was received */
 };
 
 /* ---- asgi_call.c ---- */
 
 extern PyType_Spec rp_asgi_call_spec;
+
+/* New reference. */
+struct rp_asgi_call *rp_asgi_call_new(struct rp_asgi_object *a,
+                                      struct rp_exchange *x);
+/* Call the application with scope, stolen; NULL: an exception is set.  The
+ * reference to call is stolen too. */
+void rp_asgi_call_run(struct rp_asgi_call *call, PyObject *scope);
+/* "GET /path: what": one line, whatever is in the path; and the traceback of
+ * exc, which may be NULL. */
+void rp_asgi_complain(struct rp_asgi_call *call, const char *what,
+                      PyObject *exc);
+
+/* ---- asgi_ws.c: the same for WebSockets ---- */
+
+extern const struct rp_handler_ops rp_asgi_ws_ops; /* self: the asgi object */
+
+enum rp_await_step rp_asgi_ws_receive(struct rp_asgi_call *call,
+                                      PyObject **message);
+enum rp_await_step rp_asgi_ws_send(struct rp_asgi_call *call, PyObject *message,
+                                   bool *sent);
+/* The application returned, or raised. */
+void rp_asgi_ws_end(struct rp_asgi_call *call, bool failed);
+/* When the call goes. */
+void rp_asgi_ws_free(struct rp_asgi_call *call);
 
 /* ---- asgi_scope.c ---- */
 
@@ -161,6 +206,8 @@ int rp_asgi_scope_init(struct rp_asgi_object *a, const char *root_path);
 PyObject *rp_asgi_scope_new(struct rp_asgi_call *call);
 /* The scope of type "http".  As above; fills in call->method too. */
 PyObject *rp_asgi_scope_http(struct rp_asgi_call *call);
+/* The same for type "websocket". */
+PyObject *rp_asgi_scope_websocket(struct rp_asgi_call *call);
 /* The call is over: what its application left in the state goes now. */
 void rp_asgi_scope_over(struct rp_asgi_object *a);
 
@@ -224,6 +271,6 @@ void *rp_asgi_take(struct rp_asgi_free *list, PyTypeObject *tp);
 /* Give it back. */
 void rp_asgi_give(struct rp_asgi_free *list, void *o);
 void rp_asgi_free_list(struct rp_asgi_free *list);
-extern PyType_Spec rp_asgi_port_spec, rp_asgi_await_spec;
+extern PyType_Spec rp_asgi_port_spec;
 
 #endif

@@ -23,10 +23,11 @@
     X(worker_type)                                                             \
     X(stream_type)                                                             \
     X(tapped_type)                                                             \
+    X(await_type)                                                              \
+    X(websocket_type)                                                          \
     X(asgi_type)                                                               \
     X(asgi_call_type)                                                          \
     X(asgi_port_type)                                                          \
-    X(asgi_await_type)                                                         \
     X(wsgi_type)                                                               \
     X(wsgi_call_type)                                                          \
     X(wsgi_input_type)                                                         \
@@ -37,10 +38,14 @@
     X(json_dumps) /* object -> bytes; NULL before rp_py_state_load_json() */   \
     X(json_loads) /* bytes -> object; the same */                              \
     X(http_error) /* rupy.HTTPError; NULL before the first */                  \
-    X(namespace_type) /* types.SimpleNamespace; NULL before the first */       \
-    X(uuid_type)      /* uuid.UUID; NULL before rp_py_state_load_uuid() */     \
-    X(generator_abc)  /* collections.abc.Generator, AsyncGenerator */          \
+    X(websocket_disconnect) /* rupy.WebSocketDisconnect, and ... */            \
+    X(websocket_error)      /* ... WebSocketError; NULL before the first */    \
+    X(namespace_type)       /* types.SimpleNamespace; NULL before the first */ \
+    X(uuid_type)     /* uuid.UUID; NULL before rp_py_state_load_uuid() */      \
+    X(generator_abc) /* collections.abc.Generator, AsyncGenerator */           \
     X(async_generator_abc)                                                     \
+    X(s_done)           /* "done" */                                           \
+    X(s_set_result)     /* "set_result" */                                     \
     X(text_plain)       /* "text/plain; charset=utf-8" */                      \
     X(octet_stream)     /* "application/octet-stream" */                       \
     X(application_json) /* "application/json" */                               \
@@ -50,6 +55,7 @@
 
 enum {
     RP_PY_FREE_REQUESTS = 64,
+    RP_PY_FREE_AWAITS = 64,
     RP_PY_FIELD_NAMES = 64, /* a power of two */
 };
 
@@ -69,6 +75,8 @@ struct rp_py_state {
     PyObject *field_names[RP_PY_FIELD_NAMES]; /* names received lately */
     void *free_requests[RP_PY_FREE_REQUESTS]; /* memory of dead Requests */
     unsigned nfree_requests;
+    void *free_awaits[RP_PY_FREE_AWAITS];
+    unsigned nfree_awaits;
 };
 
 /* Every type of ours is made from the module, so that its state is found from
@@ -87,6 +95,7 @@ void rp_py_state_free(struct rp_py_state *st);
 int rp_py_state_load_json(struct rp_py_state *st);
 int rp_py_state_load_uuid(struct rp_py_state *st);
 int rp_py_state_load_http_error(struct rp_py_state *st);
+int rp_py_state_load_websocket(struct rp_py_state *st);
 /* Raise rupy.HTTPError(status, detail).  An exception that is set becomes its
  * cause and a part of its detail. */
 void rp_py_raise_http_error(struct rp_py_state *st, int status,

@@ -16,6 +16,10 @@
 
 struct rp_router;
 
+/* A route's "method" that answers handshakes of WebSockets: one that no
+ * request can have.  It stands in no Allow, and "*" does not mean it. */
+#define RP_ROUTE_WEBSOCKET RP_STR("(websocket)")
+
 struct rp_match {
     void *route;                         /* what was given to rp_router_add() */
     unsigned nparams;                    /* in the order of the pattern */

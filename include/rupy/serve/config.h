@@ -95,6 +95,10 @@ struct rp_config {
     double static_expires;
     struct rp_strs allowed_hosts;
 
+    bool ws; /* WebSockets are served */
+    struct rp_wsock_config wsock;
+    int ws_max_queue, ws_max_fragments, ws_window; /* go in there */
+
     struct rp_strs forwarded_allow_ips, forwarded; /* lists of words */
     int forwarded_hops;                            /* 0: by trust */
     bool strip_untrusted;

@@ -18,6 +18,7 @@ enum rp_option_group {
     RP_GROUP_PROCESSES,
     RP_GROUP_HTTP,
     RP_GROUP_PROXY,
+    RP_GROUP_WEBSOCKET,
     RP_GROUP_LOGGING,
     RP_GROUP_MODES,
     RP_N_GROUPS,

@@ -27,9 +27,8 @@ enum rp_ws_handshake_err {
 int rp_ws_handshake_err_status(int err);
 const char *rp_ws_handshake_err_text(int err);
 /* Fields that an answer of this status needs beside its own: "Upgrade" and
- * "Sec-WebSocket-Version" for 426 (RFC 6455 4.4, RFC 9110 15.5.22).  Upgrade
- * is hop-by-hop: rp_response_check_field() drops it from an application's
- * answer, and a client that asked for it knows.  Return how many of v[2]. */
+ * "Sec-WebSocket-Version" for 426 (RFC 6455 4.4, RFC 9110 15.5.22); the first
+ * is in every 426 that HTTP/1.1 writes.  Return how many of v[2]. */
 unsigned rp_ws_handshake_err_fields(int err, struct rp_field v[2]);
 
 struct rp_ws_handshake {

@@ -326,11 +326,11 @@ START_TEST(a_retiring_service_goes_away)
 
     wsfake_init(&s);
     s.f.session->ops->retire(s.f.session);
-    wsfake_sent(&s, S("\x88\x02\x03\xe9"));
+    wsfake_sent(&s, S("\x88\x02\x03\xf4"));
     s.f.session->ops->retire(s.f.session);
     wsfake_sent(&s, "", 0);
-    wsfake_feed(&s, FIN | CLOSE, S("\x03\xe9"));
-    wsfake_told(&s, "C1001()");
+    wsfake_feed(&s, FIN | CLOSE, S("\x03\xf4"));
+    wsfake_told(&s, "C1012()");
     ck_assert(s.f.closed);
     wsfake_fini(&s);
 }
