@@ -235,6 +235,14 @@ check-uvloop: extension $(BUILD)/site.stamp
 	$(call say,CHECK,tests of uvloop)
 	@$(SUITE) tests/py/uvloop_suite.py
 
+# ---- Autobahn's cases of WebSockets ----
+
+check-autobahn: all
+	@$(ENV) scripts/bootstrap test
+	$(call say,CHECK,Autobahn)
+	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
+		tests/ws/autobahn
+
 # ---- fuzzing: libFuzzer, or without clang's runtime a driver of our own ----
 
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -414,6 +422,7 @@ make [target] [knob=value]
   test       bootstrap, all, check, pytest, a short fuzz; 'N passed, N failed'
   check-asyncio  the interpreter's own tests of asyncio, on rupy.EventLoop
   check-uvloop   uvloop's tests of asyncio loops, downloaded by pip
+  check-autobahn  all of Autobahn's cases of WebSockets (ten minutes)
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, and tests/bench/loop beside other event loops
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
@@ -447,7 +456,7 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all bench bootstrap check check-asyncio check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
+.PHONY: all bench bootstrap check check-asyncio check-autobahn check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
 	lint-tools objects run test uninstall unit $(LINTS) FORCE
 
 -include $(OBJS:.o=.d) $(wildcard $(BUILD)/check/obj/*/*.d) \

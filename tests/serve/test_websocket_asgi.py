@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 from serving import Client, Server, Servers, wait_for
-from wsclient import CLOSE, TEXT, handshake, ws_connect, ws_refused
+from wsclient import (
+    CLOSE,
+    TEXT,
+    frame,
+    handshake,
+    ws_connect,
+    ws_refused,
+)
 
 HERE = Path(__file__).parent
 
@@ -382,8 +389,6 @@ def test_no_ws_makes_it_a_request(serve: Servers) -> None:
 
 
 def test_what_comes_with_the_handshake_is_not_lost(server: Server) -> None:
-    from wsclient import frame
-
     client: Client = server.connect()
     client.send(handshake("/echo")[0] + frame(TEXT, "early"))
     assert client.head()[0] == 101
