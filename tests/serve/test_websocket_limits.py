@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -133,4 +134,6 @@ def test_what_a_compressed_websocket_costs_is_bounded(serve: Servers) -> None:
         f = ws.recv()
         assert Deflate().unpack(f.data).decode() == text
     each = (worker_memory(server) - before) / len(many)
-    assert each < 64 * 1024, f"{each:.0f} bytes"
+    # What a sanitizer keeps of freed memory is not what it costs.
+    limit = (640 if os.environ.get("RUPY_SANITIZE") else 64) * 1024
+    assert each < limit, f"{each:.0f} bytes"

@@ -339,3 +339,47 @@ def test_two_websockets_of_one_path_are_an_error(serve: Servers) -> None:
     server.may_die = True
     assert server.exit_status(20) != 0
     assert "is answered by route" in server.stderr
+
+
+MIDDLEWARE = """
+from rupy import Response, Rupy
+app = Rupy()
+inner = Rupy()
+
+@app.middleware
+def check(request):
+    if request.headers.get("x-key") != "open":
+        return Response("who are you?", 401)
+
+@app.websocket("/")
+async def echo(ws):
+    await ws.accept()
+    await ws.send("in")
+
+@inner.websocket("/<name>")
+async def mounted(ws, name: str):
+    await ws.accept()
+    await ws.send(name)
+
+async def asgi(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": scope["path"]})
+
+app.mount("/inner", inner)
+app.mount("/asgi", asgi)
+"""
+
+
+def test_middleware_before_a_handler_sees_handshakes(serve: Servers) -> None:
+    server = serve(MIDDLEWARE)
+    assert ws_refused(server, "/").status == 401
+    assert ws_connect(server, "/", X_Key="open").message() == "in"
+
+
+def test_websockets_of_mounted_applications(serve: Servers) -> None:
+    server = serve(MIDDLEWARE)
+    ws = ws_connect(server, "/inner/ada", X_Key="open")
+    assert ws.message() == "ada"
+    ws = ws_connect(server, "/asgi/x", X_Key="open")
+    assert "/x" in str(ws.message())

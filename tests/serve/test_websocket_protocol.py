@@ -323,9 +323,7 @@ def test_r15_pings_that_nobody_answers(serve: Servers) -> None:
 def test_r16_any_split(server: Server) -> None:
     ws = ws_connect(server)
     data = (
-        frame(TEXT, "a", 0)
-        + frame(PING, "p")
-        + frame(CONTINUATION, "b" * 200)
+        frame(TEXT, "a", 0) + frame(PING, "p") + frame(CONTINUATION, "b" * 200)
     )
     ws.client.send_in_bytes(data)
     assert ws.recv()[:2] == (PONG, b"p")
