@@ -149,8 +149,7 @@ core_exec(PyObject *module)
     struct rp_py_state *st = PyModule_GetState(module);
 
     if (rp_aio_exec(module) < 0 || rp_py_types_exec(module, st) < 0 ||
-        rp_py_await_exec(module, st) < 0 ||
-        rp_py_native_exec(module, st) < 0 ||
+        rp_py_await_exec(module, st) < 0 || rp_py_native_exec(module, st) < 0 ||
         rp_py_websocket_exec(module, st) < 0 ||
         rp_py_worker_exec(module, st) < 0 || rp_py_asgi_exec(module, st) < 0 ||
         rp_py_wsgi_exec(module, st) < 0)

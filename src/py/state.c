@@ -117,8 +117,8 @@ rp_py_state_load_http_error(struct rp_py_state *st)
 int
 rp_py_state_load_websocket(struct rp_py_state *st)
 {
-    if (load(&st->websocket_disconnect, "rupy._errors",
-             "WebSocketDisconnect") < 0)
+    if (load(&st->websocket_disconnect, "rupy._errors", "WebSocketDisconnect") <
+        0)
         return -1;
     return load(&st->websocket_error, "rupy._errors", "WebSocketError");
 }

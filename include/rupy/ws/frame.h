@@ -28,7 +28,7 @@ enum {
     RP_WS_GOING_AWAY = 1001,
     RP_WS_PROTOCOL_ERROR = 1002,
     RP_WS_UNSUPPORTED = 1003, /* a kind of data */
-    RP_WS_NO_CODE = 1005,  /* never on the wire: none was given */
+    RP_WS_NO_CODE = 1005,     /* never on the wire: none was given */
     RP_WS_ABNORMAL = 1006, /* never on the wire: lost without a close frame */
     RP_WS_BAD_DATA = 1007,
     RP_WS_POLICY = 1008,
