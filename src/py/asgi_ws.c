@@ -91,8 +91,8 @@ send_accept(struct rp_asgi_call *call, PyObject *message, bool *sent)
     (void)sent;
     if (PyErr_Occurred())
         return RP_AWAIT_ERROR;
-    if (headers && rp_asgi_fields_parse(rp_exchange_arena(x), headers, &fields,
-                                        &n, NULL) < 0)
+    if (headers &&
+        rp_asgi_fields_trailers(rp_exchange_arena(x), headers, &fields, &n) < 0)
         return RP_AWAIT_ERROR;
     /* The exchange ends with it. */
     rp_exchange_set_data(x, NULL);
