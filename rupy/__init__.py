@@ -18,15 +18,19 @@ import sys
 from typing import Any
 from urllib.parse import quote
 
+from ._content import RequestStream
 from ._core import FileResponse, Headers, Request, Response, WebSocket
 from ._errors import (
+    ClientDisconnect,
     HeaderItems,
     HTTPError,
     WebSocketDisconnect,
     WebSocketError,
 )
+from ._forms import Form, UploadFile
 from ._json import dumps as _dumps
 from ._loop import EventLoop, run
+from ._streaming import Event, EventStream, StreamingResponse
 from .app import Route, Rupy
 
 # From 3.14 on asyncio has no policies to speak of.
@@ -36,14 +40,21 @@ if sys.version_info < (3, 14):
 __version__ = "0.1.0"
 
 __all__ = [
+    "ClientDisconnect",
+    "Event",
     "EventLoop",
+    "EventStream",
     "FileResponse",
+    "Form",
     "HTTPError",
     "Headers",
     "Request",
+    "RequestStream",
     "Response",
     "Route",
     "Rupy",
+    "StreamingResponse",
+    "UploadFile",
     "WebSocket",
     "WebSocketDisconnect",
     "WebSocketError",

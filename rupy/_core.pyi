@@ -15,11 +15,16 @@ from collections.abc import (
 )
 from typing import Any, Generic, TypeVar, overload
 
+from ._content import RequestStream
+from ._forms import Form
+
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 _D = TypeVar("_D")
 
 _HeaderItems = Mapping[str, str] | Iterable[tuple[str, str]]
+_FormPart = tuple[bytes, bytes | None, str | None, list[tuple[str, str]]]
+_FormEvent = _FormPart | bytes | None
 
 class LoopBase:
     """The part of an asyncio loop that is C; rupy.EventLoop is made of it."""
@@ -225,7 +230,110 @@ class Request:
 
     @property
     def app(self) -> App: ...
+    @property
+    def last_event_id(self) -> str | None:
+        """What a client of an event stream has seen last, or None."""
+
     def is_disconnected(self) -> bool: ...
+    def stream(self) -> RequestStream:
+        """The content as it comes, on a route with ``stream=True``.
+
+        An async iterator, and in a threaded handler an ordinary one.  Raises
+        ClientDisconnect when the client goes before the end.
+        """
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole content, on a route with ``stream=True`` too.
+
+        body, text, json() and form() are there then.  HTTPError(413) when
+        it is more than limit bytes.
+        """
+
+    def form(
+        self,
+        *,
+        parts: int = 1000,
+        files: int = 100,
+        field_size: int = ...,
+        fields_size: int = ...,
+        file_size: int | None = None,
+        total_size: int | None = None,
+        header_size: int = 8192,
+        name_size: int = 1024,
+        memory: int = ...,
+        directory: str | None = None,
+    ) -> Form:
+        """The content as a form, parsed once, url-encoded or multipart.
+
+        Limits in bytes, over each of them 413: parts in all, files, the
+        value of a field (1 MiB), all of them together (8 MiB), a file, the
+        content, the header of a part, the name of a field or file.  A file
+        larger than memory (256 KiB) lies in a nameless file in directory,
+        by default that of ``tempfile``.
+
+        Raises an error that is answered by 400 for what is no form, and by
+        415 for another media type.
+        """
+
+    async def read_form(
+        self,
+        *,
+        parts: int = 1000,
+        files: int = 100,
+        field_size: int = ...,
+        fields_size: int = ...,
+        file_size: int | None = None,
+        total_size: int | None = None,
+        header_size: int = 8192,
+        name_size: int = 1024,
+        memory: int = ...,
+        directory: str | None = None,
+    ) -> Form:
+        """The same while the content comes, on a route with ``stream=True``:
+        a file of any size takes constant memory."""
+
+    @property
+    def _content(self) -> Content | None: ...
+    @property
+    def _form(self) -> Form | None: ...
+    @property
+    def _has_body(self) -> bool: ...
+    def _keep_body(self, body: bytes, /) -> None: ...
+    def _keep_form(self, form: Form, /) -> None: ...
+
+class Content:
+    """The content of a request, on the loop that reads it."""
+
+    @property
+    def here(self) -> bool:
+        """This is the loop's thread."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    @property
+    def taken(self) -> int:
+        """Bytes so far."""
+
+    def take(self) -> bytes | None:
+        """The next bytes, b"" at the end, None: wait first."""
+
+    def wait(self) -> asyncio.Future[None]: ...
+
+class FormParser:
+    """A form, parsed as it comes."""
+
+    def __init__(
+        self,
+        content_type: str,
+        parts: int,
+        header_size: int,
+        name_size: int,
+        field_size: int,
+    ) -> None: ...
+    def feed(self, data: bytes, /) -> list[_FormEvent]:
+        """A tuple begins a part, bytes are a piece of it, None ends it."""
+
+    def finish(self) -> list[_FormEvent]: ...
 
 class Response:
     """An answer.  The content is str, bytes, dict, list or None.
@@ -260,15 +368,24 @@ class Response:
         samesite: str | None = None,
         partitioned: bool = False,
     ) -> None:
-        """Add a Set-Cookie line (RFC 6265 4.1); max_age in seconds.
+        """Add a Set-Cookie line (RFC 6265bis 4.1); max_age in seconds.
 
         ``samesite`` is ``lax``, ``strict`` or ``none``.  ValueError for what
-        may not stand in a cookie, and for ``none`` or ``partitioned`` without
-        ``secure``, which browsers refuse.
+        may not stand in a cookie, and for what browsers refuse: more than
+        4096 bytes, ``none`` or ``partitioned`` without ``secure``, a name
+        with ``__Secure-`` or ``__Host-`` without what it promises.
         """
 
     def delete_cookie(
-        self, name: str, *, path: str | None = "/", domain: str | None = None
+        self,
+        name: str,
+        *,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = None,
+        partitioned: bool = False,
     ) -> None: ...
 
 class FileResponse(Response):
@@ -437,6 +554,7 @@ class App:
         order: tuple[str | None, ...],
         kwnames: tuple[str, ...],
         threaded: bool,
+        stream: bool = False,
         /,
     ) -> None:
         """ValueError for a bad pattern or a duplicate."""

@@ -37,6 +37,17 @@ class HTTPError(Exception):
         return f"{self.status} {self.detail}"
 
 
+class ClientDisconnect(HTTPError):  # noqa: N818
+    """Raised where content is read: the client is gone before its end.
+
+    There is nobody left to answer, or, when the client closed only its half
+    of the connection, 400.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(400, "the content was cut off")
+
+
 class WebSocketDisconnect(Exception):  # noqa: N818
     """Raised by ``receive`` and ``send`` of a WebSocket that is closed.
 

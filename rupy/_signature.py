@@ -51,6 +51,19 @@ def is_async(handler: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(call)
 
 
+def does_not_block(handler: Callable[..., Any]) -> bool:
+    """Is calling it no work: ``async def``, with yield or without?"""
+    inner = inspect.unwrap(handler)
+    while hasattr(inner, "func"):  # functools.partial
+        inner = inner.func
+    call = getattr(type(inner), "__call__", None)  # noqa: B004
+    return (
+        is_async(handler)
+        or inspect.isasyncgenfunction(inner)
+        or inspect.isasyncgenfunction(call)
+    )
+
+
 def plan(
     handler: Callable[..., Any],
     params: Sequence[str],

@@ -1,14 +1,15 @@
-"""The coroutine that pulls an async generator for the C core."""
+"""The coroutine that pulls an async iterator for the C core."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 
 async def pump(
-    source: AsyncGenerator[str | bytes, None],
-    write: Callable[[str | bytes], asyncio.Future[None] | None],
+    source: AsyncIterator[Any],
+    write: Callable[[Any], asyncio.Future[None] | None],
 ) -> None:
     """Give every item of `source` to `write`, and wait while it says so.
 
@@ -21,4 +22,6 @@ async def pump(
             if waiter is not None:
                 await waiter
     finally:
-        await source.aclose()
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()

@@ -49,6 +49,7 @@ class Route(NamedTuple):
     name: str
     handler: Callable[..., object]
     threaded: bool
+    stream: bool = False
 
 
 class Rupy(Around):
@@ -83,6 +84,7 @@ class Rupy(Around):
         name: str | None = None,
         *,
         threaded: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler; it is returned unchanged, so routes stack.
 
@@ -91,7 +93,9 @@ class Rupy(Around):
         HEAD is answered from GET, and OPTIONS with Allow, unless they are
         registered (RFC 9110 9.3.2, 9.3.7).  ``name`` is for ``url_for``, by
         default the function's own.  ``threaded`` runs a blocking ``def``
-        handler off the loop's thread.
+        handler off the loop's thread.  ``stream`` starts the handler at the
+        end of the header: it reads the content as it comes
+        (``request.stream()``); a ``def`` handler does so in a thread.
 
         Raises ValueError for a bad pattern, a bad method or a duplicate, and
         TypeError for a handler that cannot take the pattern's parameters;
@@ -109,7 +113,7 @@ class Rupy(Around):
         upper = tuple(dict.fromkeys(m.upper() for m in methods))
 
         def register(handler: Handler) -> Handler:
-            self._register(path, upper, handler, name, threaded)
+            self._register(path, upper, handler, name, threaded, stream)
             return handler
 
         return register
@@ -121,7 +125,10 @@ class Rupy(Around):
         handler: Callable[..., object],
         name: str | None,
         threaded: bool,
+        stream: bool = False,
     ) -> None:
+        if stream and not _signature.does_not_block(handler):
+            threaded = True
         try:
             for method in methods or ("",):
                 if method != _WEBSOCKET and not _TOKEN.fullmatch(method):
@@ -133,14 +140,18 @@ class Rupy(Around):
             order, kwnames = _signature.plan(
                 handler, _pattern.names(pieces), takes, pattern
             )
-            self._add_route(pattern, methods, handler, order, kwnames, threaded)
+            self._add_route(
+                pattern, methods, handler, order, kwnames, threaded, stream
+            )
         except ValueError as error:
             raise ValueError(
                 f"route {pattern!r}, handler {_signature.name_of(handler)}:"
                 f" {error}"
             ) from None
         name = name or _signature.short_name_of(handler)
-        self._routes.append(Route(pattern, methods, name, handler, threaded))
+        self._routes.append(
+            Route(pattern, methods, name, handler, threaded, stream)
+        )
         self._paths.setdefault(name, []).append(pieces)
 
     def get(
@@ -150,28 +161,56 @@ class Rupy(Around):
         return self.route(path, ("GET",), name, threaded=threaded)
 
     def post(
-        self, path: str, name: str | None = None, *, threaded: bool = False
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        threaded: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """``route(path, ("POST",))``."""
-        return self.route(path, ("POST",), name, threaded=threaded)
+        return self.route(
+            path, ("POST",), name, threaded=threaded, stream=stream
+        )
 
     def put(
-        self, path: str, name: str | None = None, *, threaded: bool = False
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        threaded: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """``route(path, ("PUT",))``."""
-        return self.route(path, ("PUT",), name, threaded=threaded)
+        return self.route(
+            path, ("PUT",), name, threaded=threaded, stream=stream
+        )
 
     def patch(
-        self, path: str, name: str | None = None, *, threaded: bool = False
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        threaded: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """``route(path, ("PATCH",))``."""
-        return self.route(path, ("PATCH",), name, threaded=threaded)
+        return self.route(
+            path, ("PATCH",), name, threaded=threaded, stream=stream
+        )
 
     def delete(
-        self, path: str, name: str | None = None, *, threaded: bool = False
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        threaded: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """``route(path, ("DELETE",))``."""
-        return self.route(path, ("DELETE",), name, threaded=threaded)
+        return self.route(
+            path, ("DELETE",), name, threaded=threaded, stream=stream
+        )
 
     def head(
         self, path: str, name: str | None = None, *, threaded: bool = False

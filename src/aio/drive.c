@@ -130,6 +130,13 @@ rp_drive_forget(struct rp_task *t)
     t->done = NULL;
 }
 
+void
+rp_drive_hand_over(struct rp_task *t, rp_drive_done done, void *arg)
+{
+    t->done = done;
+    t->arg = arg;
+}
+
 PyObject *
 rp_drive_object(struct rp_task *t)
 {

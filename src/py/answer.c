@@ -172,6 +172,15 @@ rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
         return;
     }
     if (rp_is_response_object(st, result)) {
+        if (Py_TYPE(result) != st->response_type) {
+            int streams = rp_stream_start_response(route, x, request, result);
+            if (streams < 0) {
+                Py_DECREF(result);
+                rp_native_fail(route, x, request);
+            }
+            if (streams != 0)
+                return;
+        }
         rp_request_object_end(request);
         if (answer_response(x, result) < 0) {
             Py_DECREF(result);

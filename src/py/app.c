@@ -199,7 +199,8 @@ keep_route(struct rp_app_object *app, struct rp_native_route *route)
 
 PyDoc_STRVAR(
     add_route_doc,
-    "_add_route(pattern, methods, handler, order, kwnames, threaded)\n--\n\n"
+    "_add_route(pattern, methods, handler, order, kwnames, threaded,\n"
+    "stream=False)\n--\n\n"
     "Let handler answer methods on pattern.  order: what its positional\n"
     "parameters take, None the request, else a parameter of the pattern;\n"
     "kwnames: parameters that it takes by keyword.\n"
@@ -211,16 +212,17 @@ app_add_route(struct rp_app_object *app, PyObject *args)
     PyObject *pattern, *methods, *handler, *order, *kwnames;
     struct rp_native_route *route;
     char err[ERROR_SIZE];
-    int threaded;
+    int threaded, stream = 0;
 
-    if (!PyArg_ParseTuple(args, "UO!OO!O!p:_add_route", &pattern, &PyTuple_Type,
-                          &methods, &handler, &PyTuple_Type, &order,
-                          &PyTuple_Type, &kwnames, &threaded))
+    if (!PyArg_ParseTuple(args, "UO!OO!O!p|p:_add_route", &pattern,
+                          &PyTuple_Type, &methods, &handler, &PyTuple_Type,
+                          &order, &PyTuple_Type, &kwnames, &threaded, &stream))
         return NULL;
     route = new_route(app, pattern, handler, order, kwnames);
     if (!route)
         return NULL;
     route->threaded = threaded;
+    route->route.handler.streams = stream;
     if (keep_route(app, route) < 0) {
         free_route(route);
         return NULL;

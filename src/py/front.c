@@ -173,6 +173,11 @@ front_start(void *self, struct rp_exchange *x)
         rp_native_fail(&p->route, x, NULL);
         return;
     }
+    if (f->inner && f->inner->streams && f->inner->ops == &rp_native_ops &&
+        rp_request_object_open_content(request, x, p->fronts->loop) < 0) {
+        rp_native_fail(&p->route, x, request);
+        return;
+    }
     if (p->run) {
         rp_native_result(&p->route, x, request,
                          PyObject_CallOneArg(p->run, request));
@@ -211,7 +216,7 @@ front_content(void *self, struct rp_exchange *x)
 {
     struct rp_front *f = rp_front_of(x);
 
-    (void)self;
+    rp_native_ops.content(self, x);
     if (f->tapped)
         rp_tapped_content(f->tapped);
 }

@@ -353,6 +353,8 @@ static PyMethodDef methods[] = {
      PyDoc_STR("items()\n--\n\nAll pairs as a list of (name, value).")},
     {"to_dict", multidict_to_dict, METH_NOARGS,
      PyDoc_STR("to_dict()\n--\n\nA dict of each name to its first value.")},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("MultiDict[str]: values are str.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -384,7 +386,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "rupy._core.MultiDict",
     .basicsize = sizeof(struct multidict_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
              Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_MAPPING,
     .slots = slots,
 };

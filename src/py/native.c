@@ -129,6 +129,23 @@ rp_native_refuse(struct rp_native_route *route, struct rp_exchange *x,
 }
 
 void
+rp_native_wake(PyObject **waiter)
+{
+    PyObject *future = *waiter, *r;
+
+    *waiter = NULL;
+    if (!future)
+        return;
+    r = PyObject_CallMethod(future, "done", NULL);
+    if (r == Py_False)
+        Py_XSETREF(r, PyObject_CallMethod(future, "set_result", "O", Py_None));
+    if (!r)
+        PyErr_WriteUnraisable(future);
+    Py_XDECREF(r);
+    Py_DECREF(future);
+}
+
+void
 rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
                      PyObject *request)
 {
@@ -136,6 +153,11 @@ rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
     PyObject *args[RP_MAX_PARAMS + 2]; /* args[0]: scratch for vectorcall */
     int bad;
 
+    if (route->route.handler.streams &&
+        rp_request_object_open_content(request, x, app->loop) < 0) {
+        rp_native_fail(route, x, request);
+        return;
+    }
     if (route->threaded && app->pool) {
         rp_threaded_start(route, x, request);
         return;
@@ -168,6 +190,28 @@ cancel(struct rp_call *call)
         PyErr_WriteUnraisable(call->route->handler);
 }
 
+/* The end of a handler whose client is gone.  It may have been told so by an
+ * error where it read on; others are news. */
+static void
+on_orphan_done(void *arg, PyObject *result)
+{
+    struct rp_app_object *app = arg;
+    PyObject *exc;
+
+    if (result)
+        return;
+    exc = rp_py_take_exception();
+    if (!PyErr_GivenExceptionMatches(exc, PyExc_Exception) ||
+        (app->st->http_error &&
+         PyErr_GivenExceptionMatches(exc, app->st->http_error))) {
+        Py_DECREF(exc);
+        return;
+    }
+    rp_py_set_exception(exc);
+    rp_loop_report(app->loop, "Exception in a handler whose client is gone",
+                   NULL);
+}
+
 /* The client is gone.  The handler goes on to its end, as it does under every
  * other server, unless it was asked to be cancelled; its answer has nobody to
  * go to. */
@@ -191,7 +235,7 @@ native_stop(void *self, struct rp_exchange *x)
     rp_request_object_set_disconnected(call->request);
     rp_request_object_end(call->request);
     cancel(call);
-    rp_drive_forget(call->task);
+    rp_drive_hand_over(call->task, on_orphan_done, call->route->app);
 }
 
 static void
@@ -203,11 +247,25 @@ native_eof(void *self, struct rp_exchange *x)
     if (!call)
         return;
     if (call->stream) {
+        rp_request_object_wake(rp_stream_request(call->stream));
         rp_stream_eof(call->stream);
         return;
     }
     rp_request_object_set_disconnected(call->request);
+    rp_request_object_wake(call->request);
     cancel(call);
+}
+
+/* The client sent something, or the end of it. */
+static void
+native_content(void *self, struct rp_exchange *x)
+{
+    struct rp_call *call = rp_exchange_data(x);
+
+    (void)self;
+    if (call)
+        rp_request_object_wake(call->stream ? rp_stream_request(call->stream)
+                                            : call->request);
 }
 
 static void
@@ -224,5 +282,6 @@ const struct rp_handler_ops rp_native_ops = {
     .start = native_start,
     .stop = native_stop,
     .eof = native_eof,
+    .content = native_content,
     .drained = native_drained,
 };

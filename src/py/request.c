@@ -10,6 +10,7 @@
  * What was read once is a Python object in v[] and stays. */
 #include "rupy/py/request.h"
 
+#include "rupy/py/content.h"
 #include "rupy/py/headers.h"
 
 _Static_assert(REQUEST_NFIELDS <= 32, "read has a bit for each field");
@@ -53,9 +54,9 @@ rp_request_object_prefix(const struct request_object *r)
     return r->copy == NULL ? RP_STR("") : r->copy->prefix;
 }
 
-/* Keep value, stolen, as that field. */
-static void
-keep_field(struct request_object *r, enum request_field field, PyObject *value)
+void
+rp_request_object_keep(struct request_object *r, enum request_field field,
+                       PyObject *value)
 {
     r->read |= UINT32_C(1) << field;
     Py_XSETREF(r->v[field], value);
@@ -78,7 +79,7 @@ rp_request_object_new(struct rp_py_state *st, struct rp_exchange *x,
     }
     r->st = st;
     r->x = x;
-    keep_field(r, REQUEST_APP, Py_NewRef(app));
+    rp_request_object_keep(r, REQUEST_APP, Py_NewRef(app));
     return (PyObject *)r;
 }
 
@@ -135,7 +136,8 @@ keep(struct request_object *r)
 {
     PyObject *pending = rp_py_take_exception();
 
-    if (rp_request_object_get(r, REQUEST_BODY) == NULL ||
+    if ((r->content == NULL &&
+         rp_request_object_get(r, REQUEST_BODY) == NULL) ||
         rp_request_object_get(r, REQUEST_ROUTE) == NULL ||
         rp_request_object_get(r, REQUEST_PATH_PARAMS) == NULL ||
         (r->copy = copy_new(r->x)) == NULL)
@@ -157,6 +159,10 @@ rp_request_object_leave(PyObject *request)
 void
 rp_request_object_end(PyObject *request)
 {
+    struct request_object *r = of(request);
+
+    if (r->content != NULL)
+        rp_content_end(r->content, r->disconnected);
     if (Py_REFCNT(request) > 1)
         rp_request_object_leave(request);
     Py_DECREF(request);
@@ -179,7 +185,7 @@ rp_request_object_set_params(PyObject *request, PyObject *dict)
     else
         params = rp_request_object_match_params(r->st, rp_exchange_match(r->x));
     if (params != NULL)
-        keep_field(r, REQUEST_PATH_PARAMS, Py_NewRef(params));
+        rp_request_object_keep(r, REQUEST_PATH_PARAMS, Py_NewRef(params));
     return params;
 }
 
@@ -190,6 +196,7 @@ request_traverse(PyObject *self, visitproc visit, void *arg)
 
     for (i = 0; i < REQUEST_NFIELDS; i++)
         Py_VISIT(of(self)->v[i]);
+    Py_VISIT(of(self)->content);
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -209,6 +216,7 @@ request_clear(PyObject *self)
         r->read &= r->read - 1;
         Py_CLEAR(r->v[i]);
     }
+    Py_CLEAR(r->content);
     return 0;
 }
 
@@ -248,7 +256,7 @@ rp_request_object_get(struct request_object *r, enum request_field field)
     value = rp_request_object_compute(r, field);
     /* Code that ran meanwhile may have read the same field. */
     if (value != NULL)
-        keep_field(r, field, value);
+        rp_request_object_keep(r, field, value);
     return value;
 }
 
@@ -287,6 +295,9 @@ request_repr(PyObject *self)
     return PyUnicode_FromFormat("<Request %U %R>", method, path);
 }
 
+#define KEYWORDS(f)                                                            \
+    (PyCFunction)(void (*)(void))(f), METH_VARARGS | METH_KEYWORDS
+
 static PyMethodDef methods[] = {
     {"json", request_json, METH_NOARGS,
      PyDoc_STR("json()\n--\n\n"
@@ -296,6 +307,28 @@ static PyMethodDef methods[] = {
     {"is_disconnected", request_is_disconnected, METH_NOARGS,
      PyDoc_STR("is_disconnected()\n--\n\n"
                "True when the client is gone and nobody reads the answer.")},
+    {"stream", rp_request_stream, METH_NOARGS,
+     PyDoc_STR(
+         "stream()\n--\n\n"
+         "The content as it comes, on a route with stream=True: an async\n"
+         "iterator of bytes, in a threaded handler an ordinary one.\n"
+         "Raises ClientDisconnect when the client goes before the end.")},
+    {"read", KEYWORDS(rp_request_read),
+     PyDoc_STR("read(limit=None)\n--\n\n"
+               "A coroutine that gives the whole content, bytes, on a route\n"
+               "with stream=True; body, text, json() and form() are there\n"
+               "then.  HTTPError(413): more than limit bytes.")},
+    {"form", KEYWORDS(rp_request_form),
+     PyDoc_STR("form(**limits)\n--\n\n"
+               "The content as a form, parsed once: a Form.  Raises\n"
+               "HTTPError(400) when it is none, 413 when it is over a limit,\n"
+               "415 for another media type.")},
+    {"read_form", KEYWORDS(rp_request_read_form),
+     PyDoc_STR("read_form(**limits)\n--\n\n"
+               "A coroutine that does the same on a route with stream=True,\n"
+               "while the content comes: large files never are in memory.")},
+    {"_keep_body", rp_request_keep_body, METH_O, NULL},
+    {"_keep_form", rp_request_keep_form, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -305,7 +338,10 @@ static PyGetSetDef getset[] = {
      (void *)(uintptr_t)REQUEST_##NAME},
     RP_REQUEST_FIELDS(X)
 #undef X
-        {NULL, NULL, NULL, NULL, NULL},
+        {"_content", rp_request_get_content, NULL, NULL, NULL},
+    {"_form", rp_request_get_form, NULL, NULL, NULL},
+    {"_has_body", rp_request_has_body, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {

@@ -105,6 +105,19 @@ field_or_none(const struct rp_request *r, struct rp_str name)
     return f == NULL ? Py_NewRef(Py_None) : rp_str_of_latin1(f->value);
 }
 
+/* HTML 9.2.4: UTF-8, whatever other fields are. */
+static PyObject *
+last_event_id(const struct rp_request *r)
+{
+    const struct rp_field *f =
+        rp_fields_find(r->fields, r->nfields, RP_STR("last-event-id"));
+
+    if (f == NULL)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeUTF8(f->value.n > 0 ? f->value.p : "",
+                                (Py_ssize_t)f->value.n, "replace");
+}
+
 /* RFC 6750 2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110
  * 11.1). */
 static PyObject *
@@ -315,10 +328,16 @@ rp_request_object_compute(struct request_object *o, enum request_field field)
         return id_or_none(r);
     case REQUEST_TRACE_ID:
         return trace_or_none(r);
+    case REQUEST_FORM:
+        break; /* kept by form() and read_form() */
+    case REQUEST_LAST_EVENT_ID:
+        return last_event_id(r);
     case REQUEST_STATE:
         return state_namespace(st, o->v[REQUEST_APP]);
     /* These are read before the exchange goes, if anybody still can ask. */
     case REQUEST_BODY:
+        if (o->content != NULL)
+            return rp_request_object_read_body(o);
         if (o->x != NULL)
             return body_bytes(o);
         break;

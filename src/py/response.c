@@ -426,14 +426,17 @@ PyDoc_STRVAR(set_cookie_doc,
              "a date as in RFC 9110 5.6.7; samesite is 'lax', 'strict' or\n"
              "'none'.\n\n"
              "Raises ValueError for a name that is no token, for characters\n"
-             "that may not stand in a value, path or domain, and for\n"
-             "samesite='none' or partitioned without secure, which browsers\n"
-             "refuse.");
+             "that may not stand in a value, path or domain, and for what\n"
+             "browsers refuse (RFC 6265bis): more than 4096 bytes of name\n"
+             "and value, samesite='none' or partitioned without secure, a\n"
+             "name that begins with __Secure- without secure, or with\n"
+             "__Host- without secure, with a domain or another path.");
 
 PyDoc_STRVAR(delete_cookie_doc,
-             "delete_cookie(name, *, path='/', domain=None)\n--\n\n"
+             "delete_cookie(name, *, path='/', domain=None, secure=False,\n"
+             "httponly=False, samesite=None, partitioned=False)\n--\n\n"
              "Have the client forget a cookie that was set with this path\n"
-             "and domain.");
+             "and domain, and, where it is partitioned, with that.");
 
 static PyMethodDef methods[] = {
     {"set_cookie", KEYWORDS(rp_response_set_cookie),

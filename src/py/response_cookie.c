@@ -5,7 +5,12 @@
 #include "rupy/http/date.h"
 #include "rupy/py/response.h"
 
-enum { MAX_COOKIE = 8192 }; /* browsers refuse more than 4096 */
+/* RFC 6265bis 5.6: what user agents drop. */
+enum {
+    MAX_PAIR = 4096, /* name and value together */
+    MAX_ATTR = 1024, /* the value of one attribute */
+    MAX_LINE = 8192, /* more than all together can be */
+};
 
 #define LAST_SECOND 253402300799LL /* the end of the year 9999 */
 
@@ -43,11 +48,25 @@ add_attr(struct rp_buf *b, const char *name, PyObject *value)
                      value);
         return -1;
     }
+    if (s.n > MAX_ATTR) {
+        PyErr_Format(PyExc_ValueError, "%s is longer than %d bytes", name,
+                     MAX_ATTR);
+        return -1;
+    }
     if (add_text(b, RP_STR("; ")) < 0 ||
         add_text(b, (struct rp_str){name, strlen(name)}) < 0 ||
         add_text(b, RP_STR("=")) < 0)
         return -1;
     return add_text(b, s);
+}
+
+/* cookie-value may stand in quotes (RFC 6265 4.1.1). */
+static struct rp_str
+without_quotes(struct rp_str s)
+{
+    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+        return (struct rp_str){s.p + 1, s.n - 2};
+    return s;
 }
 
 static int
@@ -60,11 +79,19 @@ add_name_value(struct rp_buf *b, const struct cookie *c)
                      c->name);
         return -1;
     }
-    if (!rp_latin1_of_str(c->value, &value) || !rp_is_cookie_value(value)) {
+    if (!rp_latin1_of_str(c->value, &value) ||
+        !rp_is_cookie_value(without_quotes(value))) {
         PyErr_Format(PyExc_ValueError,
                      "cookie %U: value %R has characters that must be encoded "
                      "(urllib.parse.quote)",
                      c->name, c->value);
+        return -1;
+    }
+    if (name.n + value.n > MAX_PAIR) {
+        PyErr_Format(PyExc_ValueError,
+                     "cookie %U: name and value are %zu bytes, and browsers "
+                     "take %d",
+                     c->name, name.n + value.n, MAX_PAIR);
         return -1;
     }
     if (add_text(b, name) < 0 || add_text(b, RP_STR("=")) < 0)
@@ -163,7 +190,7 @@ add_max_age(struct rp_buf *b, PyObject *max_age)
         return 0;
     if (!PyLong_Check(max_age)) {
         PyErr_Format(PyExc_TypeError,
-                     "max_age must be int or None, not "
+                     "max_age must be int (seconds) or None, not "
                      "%.100s",
                      Py_TYPE(max_age)->tp_name);
         return -1;
@@ -200,6 +227,41 @@ add_samesite(struct rp_buf *b, const struct cookie *c)
     return -1;
 }
 
+static bool
+has_prefix(PyObject *name, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    struct rp_str s;
+
+    return rp_latin1_of_str(name, &s) && s.n >= n &&
+           rp_str_ieq((struct rp_str){s.p, n}, (struct rp_str){prefix, n});
+}
+
+/* Cookies of these names are only taken with what the name promises, also to
+ * end them (RFC 6265bis 4.1.3); user agents compare in any case. */
+static bool
+needs_secure(PyObject *name)
+{
+    return has_prefix(name, "__Secure-") || has_prefix(name, "__Host-");
+}
+
+static int
+check_prefix(const struct cookie *c)
+{
+    if (needs_secure(c->name) && !c->secure) {
+        PyErr_Format(PyExc_ValueError, "cookie %U needs secure=True", c->name);
+        return -1;
+    }
+    if (has_prefix(c->name, "__Host-") &&
+        (c->domain != Py_None || !PyUnicode_Check(c->path) ||
+         PyUnicode_CompareWithASCIIString(c->path, "/") != 0)) {
+        PyErr_Format(PyExc_ValueError, "cookie %U needs path='/' and no domain",
+                     c->name);
+        return -1;
+    }
+    return 0;
+}
+
 static int
 add_flags(struct rp_buf *b, const struct cookie *c)
 {
@@ -222,9 +284,10 @@ add_cookie(PyObject *self, const struct cookie *c)
     PyObject *name = NULL, *line = NULL, *result = NULL;
     struct rp_buf b;
 
-    rp_buf_init(&b, MAX_COOKIE);
-    if (add_name_value(&b, c) < 0 || add_max_age(&b, c->max_age) < 0 ||
-        add_expires(&b, c->expires) < 0 || add_attr(&b, "Path", c->path) < 0 ||
+    rp_buf_init(&b, MAX_LINE);
+    if (check_prefix(c) < 0 || add_name_value(&b, c) < 0 ||
+        add_max_age(&b, c->max_age) < 0 || add_expires(&b, c->expires) < 0 ||
+        add_attr(&b, "Path", c->path) < 0 ||
         add_attr(&b, "Domain", c->domain) < 0 || add_flags(&b, c) < 0)
         goto out;
     headers = rp_response_object_headers((struct response_object *)self);
@@ -269,21 +332,11 @@ out:
     return result;
 }
 
-/* Cookies with these prefixes are only taken with Secure, also to end them. */
-static bool
-needs_secure(PyObject *name)
-{
-    struct rp_str s;
-
-    return rp_latin1_of_str(name, &s) &&
-           (rp_str_has_prefix(s, RP_STR("__Secure-")) ||
-            rp_str_has_prefix(s, RP_STR("__Host-")));
-}
-
 PyObject *
 rp_response_delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "path", "domain", NULL};
+    static char *names[] = {"name",     "path",     "domain",      "secure",
+                            "httponly", "samesite", "partitioned", NULL};
     struct cookie c = {.domain = Py_None, .samesite = Py_None};
     PyObject *result = NULL, *empty = NULL, *root = NULL, *zero = NULL;
 
@@ -295,10 +348,11 @@ rp_response_delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
     c.value = empty;
     c.path = root;
     c.max_age = c.expires = zero;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:delete_cookie", names,
-                                     &c.name, &c.path, &c.domain))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "U|$OOppOp:delete_cookie", names, &c.name, &c.path,
+            &c.domain, &c.secure, &c.httponly, &c.samesite, &c.partitioned))
         goto out;
-    c.secure = needs_secure(c.name);
+    c.secure |= needs_secure(c.name);
     result = add_cookie(self, &c);
 out:
     Py_XDECREF(zero);

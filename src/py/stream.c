@@ -7,29 +7,10 @@
  * by one coroutine (rupy/_stream.py), so that the whole of it has one task and
  * one context; the stream object is what that coroutine calls with each piece. */
 #include "rupy/base/clock.h"
-#include "rupy/base/list.h"
-#include "rupy/py/native.h"
+#include "rupy/py/request.h"
+#include "rupy/py/stream_impl.h"
 
 #define PULL_NS 500000 /* of a turn, then others come first */
-
-struct stream_object {
-    PyObject_HEAD
-    struct rp_native_route *route;
-    struct rp_exchange *x; /* NULL: over, or the client is gone */
-    PyObject *request;
-    PyObject *source;
-    PyObject *head;    /* Response with status and fields, or NULL */
-    PyObject *context; /* of a generator that is pulled here */
-    PyObject *waiter;  /* future, while the client is slow */
-    struct rp_task *task;
-    struct rp_job job; /* the next piece is asked for in a thread */
-    PyObject *piece;   /* what it gave, or NULL and ... */
-    PyObject *exc;     /* ... what it raised; NULL: the end */
-    bool pulling;      /* the job is under way, and holds a reference */
-    bool is_async;
-    bool queued; /* a pull is in the ready ring, and holds a reference */
-    bool kept;   /* the exchange holds a reference */
-};
 
 static int
 stream_traverse(struct stream_object *s, visitproc visit, void *arg)
@@ -38,8 +19,11 @@ stream_traverse(struct stream_object *s, visitproc visit, void *arg)
     Py_VISIT(s->request);
     Py_VISIT(s->source);
     Py_VISIT(s->head);
+    Py_VISIT(s->encode);
+    Py_VISIT(s->trailers);
     Py_VISIT(s->context);
     Py_VISIT(s->waiter);
+    Py_VISIT(s->timer);
     Py_VISIT(s->piece);
     Py_VISIT(s->exc);
     return 0;
@@ -51,8 +35,11 @@ stream_clear(struct stream_object *s)
     Py_CLEAR(s->request);
     Py_CLEAR(s->source);
     Py_CLEAR(s->head);
+    Py_CLEAR(s->encode);
+    Py_CLEAR(s->trailers);
     Py_CLEAR(s->context);
     Py_CLEAR(s->waiter);
+    Py_CLEAR(s->timer);
     Py_CLEAR(s->piece);
     Py_CLEAR(s->exc);
     return 0;
@@ -69,65 +56,6 @@ stream_dealloc(struct stream_object *s)
     Py_DECREF(tp);
 }
 
-/* The length that the application promised, -1: none. */
-static int64_t
-promised_length(const struct rp_response_view *v)
-{
-    const struct rp_field *f =
-        rp_fields_find(v->fields, v->nfields, RP_STR("content-length"));
-    uint64_t n;
-
-    if (!f || rp_str_to_u64(f->value, &n) < 0)
-        return -1;
-    return (int64_t)n;
-}
-
-/* Send the head.  0, or -1 with an exception. */
-static int
-send_head(struct stream_object *s, bool is_text)
-{
-    struct rp_response_view v = {.status = 200};
-    struct rp_str type = is_text ? RP_STR("text/plain; charset=utf-8")
-                                 : RP_STR("application/octet-stream");
-
-    if (s->head && rp_response_object_view(s->head, &v) < 0)
-        return -1;
-    if (v.content_type.n > 0)
-        type = v.content_type;
-    else if (rp_fields_find(v.fields, v.nfields, RP_STR("content-type")))
-        type = (struct rp_str){NULL, 0};
-    if (rp_exchange_head(s->x, v.status, v.fields, v.nfields, type,
-                         promised_length(&v)) == 0)
-        return 0;
-    PyErr_SetString(PyExc_ValueError, "a header of the answer is not valid");
-    return -1;
-}
-
-/* Send one piece.  1: the client is slow; 0; -1 with an exception. */
-static int
-send_piece(struct stream_object *s, PyObject *piece)
-{
-    const char *p;
-    Py_ssize_t n;
-    bool is_text = PyUnicode_Check(piece);
-
-    if (is_text) {
-        p = PyUnicode_AsUTF8AndSize(piece, &n);
-        if (!p)
-            return -1;
-    } else if (PyBytes_Check(piece)) {
-        p = PyBytes_AS_STRING(piece);
-        n = PyBytes_GET_SIZE(piece);
-    } else {
-        PyErr_Format(PyExc_TypeError, "handler %R yielded %s, not str or bytes",
-                     s->route->handler, Py_TYPE(piece)->tp_name);
-        return -1;
-    }
-    if (!rp_exchange_has_head(s->x) && send_head(s, is_text) < 0)
-        return -1;
-    return n > 0 ? rp_exchange_write(s->x, p, (size_t)n) : 0;
-}
-
 /* The source is exhausted, or (failed) has raised what is set now.  Callers
  * hold a reference of their own: the exchange gives up its. */
 static void
@@ -135,24 +63,35 @@ finish(struct stream_object *s, bool failed)
 {
     struct rp_exchange *x = s->x;
     PyObject *request = s->request;
+    struct headers_object *trailers = NULL;
     bool kept = s->kept;
+    int bad = 0;
 
     if (!x) {
-        PyErr_Clear();
+        rp_stream_drop_exception(s);
         return;
     }
-    if (!failed && !rp_exchange_has_head(x) && send_head(s, false) < 0)
+    if (!failed && !rp_exchange_has_head(x) &&
+        rp_stream_send_head(s, false) < 0)
         failed = true;
+    if (!failed)
+        trailers = rp_stream_trailers(s, x, &bad);
     s->x = NULL;
     s->request = NULL;
     s->kept = false;
+    rp_stream_stop_timer(s);
     rp_exchange_set_data(x, NULL);
-    if (failed) {
+    if (failed || bad) {
         rp_native_fail(s->route, x, request);
     } else {
         rp_request_object_end(request);
-        rp_exchange_end(x);
+        if (trailers)
+            rp_exchange_end_trailers(x, trailers->fields,
+                                     (unsigned)trailers->n);
+        else
+            rp_exchange_end(x);
     }
+    Py_XDECREF((PyObject *)trailers);
     if (kept)
         Py_DECREF(s);
 }
@@ -187,9 +126,12 @@ pull_later(struct stream_object *s)
 static void
 close_source(struct stream_object *s)
 {
-    PyObject *r = PyObject_CallMethod(s->source, "close", NULL);
+    int has = rp_py_has_attr(s->source, "close");
+    PyObject *r = NULL;
 
-    if (!r)
+    if (has > 0)
+        r = PyObject_CallMethod(s->source, "close", NULL);
+    if (!r && has != 0)
         PyErr_WriteUnraisable(s->source);
     Py_XDECREF(r);
 }
@@ -198,7 +140,7 @@ close_source(struct stream_object *s)
 static bool
 take_piece(struct stream_object *s, PyObject *piece)
 {
-    int full = s->x ? send_piece(s, piece) : 0;
+    int full = s->x ? rp_stream_send_piece(s, piece) : 0;
 
     Py_DECREF(piece);
     if (full < 0) {
@@ -308,24 +250,30 @@ pull(struct stream_object *s)
 
 /* ---- Async generators ---- */
 
-/* What the coroutine calls with each piece: None, or a future to wait for. */
+/* What the coroutine calls with each piece: None, or a future to wait for.
+ * Without one it is the timer. */
 static PyObject *
 stream_call(struct stream_object *s, PyObject *args, PyObject *kwargs)
 {
-    PyObject *piece;
+    PyObject *piece = NULL;
     int full;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "O", &piece))
+    if (!PyArg_ParseTuple(args, "|O", &piece))
         return NULL;
+    if (!piece) {
+        if (rp_stream_keep_alive(s) < 0)
+            return NULL;
+        Py_RETURN_NONE;
+    }
     if (!s->x) {
         PyErr_SetString(PyExc_ConnectionResetError, "the client is gone");
         return NULL;
     }
-    full = send_piece(s, piece);
+    full = rp_stream_send_piece(s, piece);
     if (full < 0)
         return NULL;
-    if (rp_exchange_is_mute(s->x)) {
+    if (s->x && rp_exchange_is_mute(s->x)) {
         finish(s, false);
         PyErr_SetString(PyExc_ConnectionResetError, "nobody wants content");
         return NULL;
@@ -376,6 +324,12 @@ start_pump(struct stream_object *s)
 
 /* ---- What native.c asks for ---- */
 
+static bool
+is_async_iterator(PyObject *o)
+{
+    return Py_TYPE(o)->tp_as_async && Py_TYPE(o)->tp_as_async->am_anext;
+}
+
 bool
 rp_stream_is_source(struct rp_py_state *st, PyObject *o)
 {
@@ -383,16 +337,45 @@ rp_stream_is_source(struct rp_py_state *st, PyObject *o)
     return PyGen_CheckExact(o) || PyAsyncGen_CheckExact(o);
 }
 
+static struct stream_object *
+new_stream(struct rp_native_route *route, struct rp_exchange *x,
+           PyObject *request, PyObject *source, PyObject *head)
+{
+    struct stream_object *s =
+        PyObject_GC_New(struct stream_object, route->app->st->stream_type);
+
+    if (!s)
+        return NULL;
+    memset((char *)s + sizeof(PyObject), 0, sizeof(*s) - sizeof(PyObject));
+    s->route = route;
+    s->x = x;
+    s->request = request;
+    s->source = source;
+    s->head = head;
+    s->is_async = is_async_iterator(source);
+    PyObject_GC_Track(s);
+    return s;
+}
+
+/* Events: the client learns at once that they will come. */
+static int
+send_live_head(struct stream_object *s)
+{
+    if (rp_stream_send_head(s, true) < 0)
+        return -1;
+    rp_exchange_flush(s->x);
+    return rp_stream_keep_alive(s);
+}
+
 void
 rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
                 PyObject *request, PyObject *source, PyObject *head)
 {
-    struct rp_py_state *st = route->app->st;
     struct rp_call *call = rp_arena_alloc(rp_exchange_arena(x), sizeof(*call));
     struct stream_object *s = NULL;
 
     if (call)
-        s = PyObject_GC_New(struct stream_object, st->stream_type);
+        s = new_stream(route, x, request, source, head);
     else
         PyErr_NoMemory();
     if (!s) {
@@ -401,27 +384,42 @@ rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
         rp_native_fail(route, x, request);
         return;
     }
-    s->route = route;
-    s->x = x;
-    s->request = request;
-    s->source = source;
-    s->head = head;
-    s->waiter = NULL;
-    s->task = NULL;
-    s->is_async = PyAsyncGen_CheckExact(source);
-    s->queued = s->kept = s->pulling = false;
-    s->piece = s->exc = s->context = NULL;
-    PyObject_GC_Track(s);
     *call = (struct rp_call){.route = route, .x = x, .stream = (PyObject *)s};
     rp_exchange_set_data(x, call);
-    if (s->is_async)
+    s->kept = true;
+    Py_INCREF(s);
+    /* The client may be found gone when the head is sent. */
+    if (rp_stream_read_options(s) < 0 || (s->live && send_live_head(s) < 0))
+        finish(s, true);
+    else if (s->live && (!s->x || rp_exchange_is_mute(s->x)))
+        finish(s, false);
+    else if (s->is_async)
         start_pump(s);
     else
         pull(s);
-    if (s->x)
-        s->kept = true;
-    else
-        Py_DECREF(s);
+    Py_DECREF(s);
+}
+
+int
+rp_stream_start_response(struct rp_native_route *route, struct rp_exchange *x,
+                         PyObject *request, PyObject *response)
+{
+    int has = rp_py_has_attr(response, "_source");
+    PyObject *source;
+
+    if (has <= 0)
+        return has;
+    source = PyObject_CallMethod(response, "_source", NULL);
+    if (!source)
+        return -1;
+    rp_stream_start(route, x, request, source, response);
+    return 1;
+}
+
+PyObject *
+rp_stream_request(PyObject *stream)
+{
+    return ((struct stream_object *)stream)->request;
 }
 
 void
@@ -433,6 +431,7 @@ rp_stream_stop(PyObject *stream)
     s->x = NULL;
     s->request = NULL;
     s->kept = false;
+    rp_stream_stop_timer(s);
     rp_request_object_set_disconnected(request);
     rp_request_object_end(request);
     if (s->is_async) {
@@ -447,33 +446,30 @@ rp_stream_stop(PyObject *stream)
 void
 rp_stream_eof(PyObject *stream)
 {
-    rp_request_object_set_disconnected(
-        ((struct stream_object *)stream)->request);
+    struct stream_object *s = (struct stream_object *)stream;
+    struct rp_exchange *x = s->x;
+
+    rp_request_object_set_disconnected(s->request);
+    if (!s->live)
+        return;
+    /* Nobody half-closes and goes on to read events. */
+    rp_exchange_set_data(x, NULL);
+    rp_stream_stop(stream);
+    rp_exchange_end(x);
 }
 
 void
 rp_stream_drained(PyObject *stream)
 {
     struct stream_object *s = (struct stream_object *)stream;
-    PyObject *waiter, *r;
 
-    if (!s->is_async) {
-        Py_INCREF(s);
-        pull(s);
-        Py_DECREF(s);
+    if (s->is_async) {
+        rp_native_wake(&s->waiter);
         return;
     }
-    waiter = s->waiter;
-    s->waiter = NULL;
-    if (!waiter)
-        return;
-    r = PyObject_CallMethod(waiter, "done", NULL);
-    if (r == Py_False)
-        Py_XSETREF(r, PyObject_CallMethod(waiter, "set_result", "O", Py_None));
-    if (!r)
-        PyErr_WriteUnraisable(waiter);
-    Py_XDECREF(r);
-    Py_DECREF(waiter);
+    Py_INCREF(s);
+    pull(s);
+    Py_DECREF(s);
 }
 
 static PyType_Slot stream_slots[] = {

@@ -2,7 +2,9 @@
 #include "rupy/py/types.h"
 
 #include "rupy/http/method.h"
+#include "rupy/py/content.h"
 #include "rupy/py/files.h"
+#include "rupy/py/form.h"
 #include "rupy/py/headers.h"
 #include "rupy/py/multidict.h"
 #include "rupy/py/request.h"
@@ -25,6 +27,8 @@ add_types(PyObject *m, struct rp_py_state *st)
             rp_mutable_headers_type_new(m, st->headers_type)) < 0 ||
         add(m, &st->multidict_type, rp_multidict_type_new(m)) < 0 ||
         add(m, &st->request_type, rp_request_type_new(m)) < 0 ||
+        add(m, &st->content_type, rp_content_type_new(m)) < 0 ||
+        add(m, &st->form_type, rp_form_type_new(m)) < 0 ||
         add(m, &st->response_type, rp_response_type_new(m)) < 0 ||
         add(m, &st->file_response_type,
             rp_file_response_type_new(m, st->response_type)) < 0 ||

@@ -185,8 +185,8 @@ def test_routes_can_be_looked_at(app: Rupy) -> None:
     def x() -> None: ...
 
     assert app.routes == (
-        ("/z", ("DELETE",), "x", x, True),
-        ("/x", ("GET", "POST"), "y", x, False),
+        ("/z", ("DELETE",), "x", x, True, False),
+        ("/x", ("GET", "POST"), "y", x, False, False),
     )
     for add in (app.get, app.put, app.patch, app.head, app.options):
         assert add(f"/{add.__name__}")(x) is x

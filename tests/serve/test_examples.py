@@ -51,6 +51,7 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "middleware",
         "errors",
         "mounts",
+        "streaming",
     ],
 )
 def test_the_lines_of_an_example_work(serve: Servers, name: str) -> None:

@@ -49,6 +49,8 @@ int rp_drive_cancel(struct rp_task *task);
  * with an exception that is no CancelledError the loop's exception handler
  * hears of it. */
 void rp_drive_forget(struct rp_task *task);
+/* Another one waits for the end from now on. */
+void rp_drive_hand_over(struct rp_task *task, rp_drive_done done, void *arg);
 /* New reference to the asyncio.Task. */
 PyObject *rp_drive_object(struct rp_task *task);
 

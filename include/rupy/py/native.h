@@ -85,10 +85,21 @@ void rp_native_fail(struct rp_native_route *route, struct rp_exchange *x,
  * status and fields, or NULL.  Takes over request and source. */
 void rp_stream_start(struct rp_native_route *route, struct rp_exchange *x,
                      PyObject *request, PyObject *source, PyObject *head);
+/* The same with a Response that is a stream: 1, and both were taken; 0: it is
+ * none; -1 with an exception. */
+int rp_stream_start_response(struct rp_native_route *route,
+                             struct rp_exchange *x, PyObject *request,
+                             PyObject *response);
 void rp_stream_stop(PyObject *stream);
+/* Borrowed. */
+PyObject *rp_stream_request(PyObject *stream);
 void rp_stream_eof(PyObject *stream);
 void rp_stream_drained(PyObject *stream);
 bool rp_stream_is_source(struct rp_py_state *st, PyObject *o);
+
+/* Set the result of the future in *waiter, if there is one, which then waits
+ * no more. */
+void rp_native_wake(PyObject **waiter);
 
 extern PyType_Spec rp_stream_spec;
 

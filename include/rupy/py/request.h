@@ -41,11 +41,15 @@
     X(ID, id, "What --request-id calls it, or None without that option.")      \
     X(TRACE_ID, trace_id,                                                      \
       "The trace-id of a valid traceparent, with --trace-context; or None.")   \
+    X(LAST_EVENT_ID, last_event_id,                                            \
+      "The id of the last event that the client of an event stream has\n"      \
+      "seen (Last-Event-ID), or None.")                                        \
     X(STATE, state, "A namespace for the application's own, empty at first.")
 
 enum request_field {
 #define X(NAME, name, doc) REQUEST_##NAME,
     RP_REQUEST_FIELDS(X) REQUEST_JSON,
+    REQUEST_FORM,
 #undef X
     REQUEST_NFIELDS
 };
@@ -66,6 +70,7 @@ struct request_object {
     struct rp_py_state *st;    /* lives as long as the type has its module */
     struct rp_exchange *x;     /* NULL after its end */
     struct request_copy *copy; /* then this, if anybody still looks */
+    PyObject *content;         /* on a route that streams: Content */
     bool disconnected;
     bool tracked;                 /* by the collector */
     uint32_t read;                /* bit n: v[n] is set */
@@ -90,6 +95,23 @@ PyObject *rp_request_object_compute(struct request_object *r,
 /* The same, kept; borrowed. */
 PyObject *rp_request_object_get(struct request_object *r,
                                 enum request_field field);
+/* Keep value, stolen, as that field. */
+void rp_request_object_keep(struct request_object *r, enum request_field field,
+                            PyObject *value);
+/* On a route that streams: the body, if it was read; in a thread that may wait
+ * it is read now.  New reference. */
+PyObject *rp_request_object_read_body(struct request_object *r);
+/* Methods and attributes that have to do with content. */
+PyObject *rp_request_stream(PyObject *self, PyObject *unused);
+PyObject *rp_request_read(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *rp_request_form(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *rp_request_read_form(PyObject *self, PyObject *args,
+                               PyObject *kwargs);
+PyObject *rp_request_keep_body(PyObject *self, PyObject *body);
+PyObject *rp_request_keep_form(PyObject *self, PyObject *form);
+PyObject *rp_request_get_form(PyObject *self, void *unused);
+PyObject *rp_request_get_content(PyObject *self, void *unused);
+PyObject *rp_request_has_body(PyObject *self, void *unused);
 /* The content as text and as JSON; new references, or NULL and an exception,
  * HTTPError(400) when it is neither. */
 PyObject *rp_request_object_text(struct request_object *r);

@@ -21,6 +21,8 @@
     X(multidict_type) /* query, form */                                        \
     X(app_type)                                                                \
     X(worker_type)                                                             \
+    X(content_type)                                                            \
+    X(form_type)                                                               \
     X(stream_type)                                                             \
     X(tapped_type)                                                             \
     X(await_type)                                                              \

@@ -18,6 +18,12 @@ void rp_request_object_end(PyObject *request);
 /* From now on it has what the request had in memory of its own, and does not
  * look at the exchange any more: another thread will use it. */
 void rp_request_object_leave(PyObject *request);
+/* The route streams: content is read from x, which belongs to loop, until
+ * the end.  Done once for a request.  0, or -1 with an exception. */
+int rp_request_object_open_content(PyObject *request, struct rp_exchange *x,
+                                   struct rp_loop *loop);
+/* Content came, or its end: whoever waits for it goes on. */
+void rp_request_object_wake(PyObject *request);
 /* The client is gone: is_disconnected() is true from now on. */
 void rp_request_object_set_disconnected(PyObject *request);
 /* Keep dict ({name: value}, converted) as path_params: new reference to it.
