@@ -324,7 +324,7 @@ $(BUILD)/bench/bare: tests/bench/bare.c Makefile
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE= $(WARN) -O2 $(LTO) -DNDEBUG $(HARDEN) -o $@ \
 		$< $(LIB_ev.h) $(LIB_http_parser.h)
 
-BENCH := run loop ws ws_many
+BENCH := run loop ws ws_many peers
 bench: all $(BUILD)/bench/bare
 	@$(ENV) scripts/bootstrap bench
 	@for b in $(BENCH); do \
@@ -424,7 +424,7 @@ make [target] [knob=value]
   check-uvloop   uvloop's tests of asyncio loops, downloaded by pip
   check-autobahn  all of Autobahn's cases of WebSockets (ten minutes)
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
-  bench      tests/bench/run, loop, ws and ws_many, beside other servers
+  bench      tests/bench/run, loop, ws, ws_many and peers, beside other servers
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
   format     clang-format over all C files
   bootstrap  install the missing packages; $(VENV) for the tests
