@@ -64,12 +64,14 @@ key_of(struct rp_wsgi_object *w, struct rp_str name)
 
 /* Is it one that no application may see?  "a_b" would be the same key as
  * "a-b", which a proxy may have checked; Proxy would be HTTP_PROXY, which
- * clients of HTTP take for their proxy. */
+ * clients of HTTP take for their proxy; and whoever sees Transfer-Encoding may
+ * decode again what is decoded (RFC 9112 7.1.3). */
 static bool
 is_unsafe(struct rp_str name)
 {
     return memchr(name.p, '_', name.n) ||
-           (name.n == 5 && rp_str_ieq(name, RP_STR("proxy")));
+           (name.n == 5 && rp_str_ieq(name, RP_STR("proxy"))) ||
+           (name.n == 17 && rp_str_ieq(name, RP_STR("transfer-encoding")));
 }
 
 /* Repeated lines are one value, in their order (RFC 9110 5.3); those of Cookie

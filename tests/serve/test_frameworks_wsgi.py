@@ -291,8 +291,8 @@ def test_upload(client: httpx.Client) -> None:
     assert answer.json() == want
 
 
-# Django reads no more than CONTENT_LENGTH says.
-@pytest.mark.parametrize("name", ["flask", "falcon", "bottle"], indirect=True)
+# Django and Bottle read no more than CONTENT_LENGTH says.
+@pytest.mark.parametrize("name", ["flask", "falcon"], indirect=True)
 def test_upload_in_chunks(client: httpx.Client) -> None:
     pieces = (UPLOAD[i : i + 50_000] for i in range(0, len(UPLOAD), 50_000))
     answer = client.post(
@@ -309,10 +309,13 @@ def test_sessions(client: httpx.Client) -> None:
     assert [client.get("/count").text for _ in range(4)] == list("1234")
 
 
-def test_a_fault_is_500(client: httpx.Client, server: Server) -> None:
+def test_a_fault_is_500(
+    client: httpx.Client, server: Server, name: str
+) -> None:
     assert client.get("/fault").status_code == 500
     assert client.get("/").text == "hello"
-    server.wait_log("a fault of the application")
+    if name != "django":  # which mails it to its admins
+        server.wait_log("a fault of the application")
 
 
 def test_django_admin(
