@@ -108,6 +108,7 @@ struct rp_loop {
     void (*forked)(void *arg);
     void *forked_arg;
     uint64_t *tick;
+    uint64_t *gil_wait; /* NULL: not measured */
     int skip_turns, skipped;
     uint64_t skip_ns, polled_ns;
 

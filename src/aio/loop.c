@@ -50,9 +50,20 @@ acquire_gil(struct ev_loop *ev)
     struct rp_loop *loop = ev_userdata(ev);
     PyThreadState *saved = loop->saved;
 
+    uint64_t start;
+
     loop->saved = NULL;
-    if (saved)
+    if (!saved)
+        return;
+    if (!loop->gil_wait) {
         PyEval_RestoreThread(saved);
+        return;
+    }
+    start = rp_clock_mono_ns();
+    PyEval_RestoreThread(saved);
+    __atomic_store_n(loop->gil_wait,
+                     *loop->gil_wait + rp_clock_mono_ns() - start,
+                     __ATOMIC_RELAXED);
 }
 
 /* The LoopBase that type derives from, or NULL. */
@@ -303,6 +314,12 @@ void
 rp_loop_set_tick(struct rp_loop *loop, uint64_t *tick)
 {
     loop->tick = tick;
+}
+
+void
+rp_loop_set_gil_wait(struct rp_loop *loop, uint64_t *waited)
+{
+    loop->gil_wait = waited;
 }
 
 void

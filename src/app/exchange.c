@@ -169,6 +169,7 @@ finish(struct rp_exchange *x)
     if (v->access || v->slow > 0)
         rp_exchange_account(x, x->status, x->sent);
     v->now = rp_clock_mono(); /* what comes next is waited for from here */
+    rp_counters_add_latency(v->counters, v->now - x->began);
     x->sink->ops->wake(x->sink);
     x->ops->on_end(x);
 }

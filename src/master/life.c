@@ -198,9 +198,9 @@ rp_life_ready(struct rp_master *m, struct worker *w)
     }
 }
 
-static void
-on_asked_recycle(struct rp_master *m, struct worker *w,
-                 enum rp_recycle_reason why)
+void
+rp_life_ask_recycle(struct rp_master *m, struct worker *w,
+                    enum rp_recycle_reason why)
 {
     if (w->wants_recycle)
         return;
@@ -215,8 +215,8 @@ rp_life_listen(struct rp_master *m, struct worker *w)
         enum rp_said said = rp_ready_hear(w->fd);
 
         if (said >= RP_SAID_RECYCLE && said <= RP_SAID_RECYCLE_LAST) {
-            on_asked_recycle(m, w,
-                             (enum rp_recycle_reason)(said - RP_SAID_RECYCLE));
+            rp_life_ask_recycle(
+                m, w, (enum rp_recycle_reason)(said - RP_SAID_RECYCLE));
             continue;
         }
         switch (said) {

@@ -163,7 +163,7 @@ wait_for_something(struct rp_master *m)
                         fmin(rp_life_next_deadline(m), rp_seats_next_start(m)));
     double wait = fmax(0, fmin(longest_wait, until - rp_clock_mono()));
 
-    m->fds[FD_TURN].fd = m->ops->on_turn ? m->ops->on_turn(m->arg) : -1;
+    m->fds[FD_TURN].fd = m->ops->on_turn ? m->ops->on_turn(m->arg, m) : -1;
     for (uint32_t i = 0; i < m->board->n; i++)
         m->fds[FD_WORKERS + i].fd = m->workers[i].fd;
     /* Rounded up: a deadline must have passed when we come back. */

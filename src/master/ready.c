@@ -85,6 +85,14 @@ rp_worker_alive_fd(const struct rp_worker *w)
     return w->fd;
 }
 
+char
+rp_worker_hear(struct rp_worker *w)
+{
+    enum rp_said said = w->fd < 0 ? RP_SAID_NOTHING : rp_ready_hear(w->fd);
+
+    return said == RP_SAID_GOODBYE ? 0 : (char)said;
+}
+
 bool
 rp_worker_is_orphan(struct rp_worker *w)
 {

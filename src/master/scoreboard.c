@@ -68,6 +68,10 @@ add_totals(struct rp_totals *to, const struct rp_totals *from)
     to->active += from->active;
     for (size_t i = 0; i < 6; i++)
         to->responses[i] += from->responses[i];
+    for (size_t i = 0; i < RP_LATENCIES; i++)
+        to->latencies[i] += from->latencies[i];
+    to->latency_us += from->latency_us;
+    to->gil_wait_ns += from->gil_wait_ns;
 }
 
 void
@@ -96,6 +100,10 @@ rp_slot_get_counters(const struct rp_worker_slot *s, struct rp_totals *out)
     out->active = get(c->active);
     for (size_t i = 0; i < 6; i++)
         out->responses[i] = get(c->responses[i]);
+    for (size_t i = 0; i < RP_LATENCIES; i++)
+        out->latencies[i] = get(c->latencies[i]);
+    out->latency_us = get(c->latency_us);
+    out->gil_wait_ns = get(c->gil_wait_ns);
 }
 
 void

@@ -10,6 +10,8 @@
  * one after the other would be N times as slow.  That a failure is told only
  * once is left to the workers (rp_worker_may_report_boot_failure()). */
 
+#include <stdio.h>
+
 #include "rupy/base/log.h"
 
 #include "state.h"
@@ -108,7 +110,7 @@ replace_some(struct rp_master *m)
         }
     }
     if (m->rolling && all_new) {
-        m->rolling = false;
+        rp_seats_end_roll(m, NULL);
         rp_info("reload finished: generation %u serves", m->generation);
     }
 }
@@ -178,13 +180,25 @@ rp_seats_on_death(struct rp_master *m, struct worker *w)
 void
 rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w)
 {
+    char why[128];
+
     if (!m->rolling || w->generation != m->generation)
         return;
-    m->rolling = false;
-    atomic_fetch_add(&m->board->reload_failures, 1);
-    rp_error("reload given up: worker %u of generation %u did not boot; the "
-             "old workers go on",
+    snprintf(why, sizeof(why), "worker %u of generation %u did not boot",
              w->seat + 1, w->generation);
+    rp_seats_end_roll(m, why);
+    rp_error("reload given up: %s; the old workers go on", why);
+}
+
+void
+rp_seats_end_roll(struct rp_master *m, const char *error)
+{
+    m->rolling = false;
+    m->reloads++;
+    snprintf(m->reload_error, sizeof(m->reload_error), "%s",
+             error ? error : "");
+    if (error)
+        atomic_fetch_add(&m->board->reload_failures, 1);
 }
 
 static void
@@ -230,7 +244,8 @@ rp_seats_clear(struct rp_master *m)
     if (m->stopping || m->wanted == 0)
         return;
     rp_info("SIGWINCH: every worker leaves; SIGHUP brings them back");
-    m->rolling = false;
+    if (m->rolling)
+        rp_seats_end_roll(m, "every worker was sent home");
     set_wanted(m, 0);
 }
 
@@ -241,8 +256,11 @@ rp_seats_roll(struct rp_master *m)
 
     if (m->stopping)
         return;
-    if (m->ops->on_reload && m->ops->on_reload(m->arg, &next) < 0)
+    if (m->ops->on_reload && m->ops->on_reload(m->arg, &next) < 0) {
+        rp_seats_end_roll(m,
+                          "the configuration is not right; the log says why");
         return;
+    }
     next.max_workers = m->config.max_workers;
     next.board = m->config.board;
     if (next.workers != m->config.workers || m->wanted == 0)

@@ -60,6 +60,9 @@ rp_signals_init(struct rp_signals *s)
         sigaction(ours[i], &sa, &s->old_actions[ours[i]]);
         sigaddset(&mine, ours[i]);
     }
+    /* Who reads metrics may go in the middle. */
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN},
+              &s->old_actions[SIGPIPE]);
     /* Whoever started us may have left them blocked. */
     sigprocmask(SIG_UNBLOCK, &mine, &s->old_mask);
     return s->pipe[0];
@@ -70,10 +73,21 @@ rp_signals_fini(struct rp_signals *s)
 {
     for (size_t i = 0; i < N_OURS; i++)
         sigaction(ours[i], &s->old_actions[ours[i]], NULL);
+    sigaction(SIGPIPE, &s->old_actions[SIGPIPE], NULL);
     sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
     close(s->pipe[0]);
     close(s->pipe[1]);
     wake_rd = wake_wr = -1;
+}
+
+void
+rp_signals_raise(int sig)
+{
+    for (size_t i = 0; i < N_OURS; i++)
+        if (ours[i] == sig)
+            pending[i] = 1;
+    if (write((int)wake_wr, "", 1) < 0)
+        return; /* full: the loop wakes as well */
 }
 
 int

@@ -52,6 +52,8 @@ struct rp_master {
     pid_t upgrade;      /* the other master, 0: none */
     uint64_t oom_kills; /* of our memory cgroup, when last looked at */
     bool rolling;       /* seats of an older generation are to be replaced */
+    uint32_t reloads;   /* that have ended */
+    char reload_error[160]; /* of the last one, "" */
     bool stopping;
     bool interrupted; /* stopping because of SIGINT */
     int status;       /* what rp_master_run() will return */
@@ -72,6 +74,9 @@ void rp_life_retire(struct rp_master *m, struct worker *w, double grace);
 void rp_life_watch(struct rp_master *m);
 /* When rp_life_watch() should be called next. */
 double rp_life_next_deadline(const struct rp_master *m);
+/* It is to be replaced when it suits. */
+void rp_life_ask_recycle(struct rp_master *m, struct worker *w,
+                         enum rp_recycle_reason why);
 /* Read what the worker said; react to it. */
 void rp_life_listen(struct rp_master *m, struct worker *w);
 /* Fork, and become another master there.  0: the system refused (logged). */
@@ -104,6 +109,9 @@ void rp_seats_roll(struct rp_master *m);
 /* Send everybody home, and make `status` the status of the service. */
 void rp_seats_stop(struct rp_master *m, int status, double grace);
 
+/* The reload is over, for this reason, or well when it is NULL. */
+void rp_seats_end_roll(struct rp_master *m, const char *error);
+
 /* -- signals.c ------------------------------------------------------------- */
 
 struct rp_signals {
@@ -116,6 +124,8 @@ struct rp_signals {
  * errno.  fini puts back what was there before. */
 int rp_signals_init(struct rp_signals *s);
 void rp_signals_fini(struct rp_signals *s);
+/* As if it had come. */
+void rp_signals_raise(int sig);
 /* The signal that came, or 0: none left.  Each is reported once, however
  * often it came. */
 int rp_signals_take(void);

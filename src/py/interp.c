@@ -7,6 +7,7 @@
 #include "rupy/py/interp.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
@@ -198,6 +199,10 @@ enable_faulthandler(void)
 
     if (module != NULL)
         result = PyObject_CallMethod(module, "enable", "i", STDERR_FILENO);
+    /* And when asked, without dying of it. */
+    if (result != NULL)
+        Py_SETREF(result, PyObject_CallMethod(module, "register", "iiO",
+                                              SIGUSR2, STDERR_FILENO, Py_True));
     Py_XDECREF(module);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;

@@ -86,6 +86,7 @@ worker_attach(struct worker_object *w, PyObject *loop_object)
     }
     rp_loop_set_turn(loop, on_turn, w);
     rp_loop_set_tick(loop, w->config->tick);
+    rp_loop_set_gil_wait(loop, w->config->gil_wait);
     rp_loop_set_forked(loop, w->ops->forked, w->arg);
     w->loop = Py_NewRef(loop_object);
     Py_RETURN_NONE;
@@ -100,6 +101,7 @@ worker_detach(struct worker_object *w, PyObject *unused)
         w->ops->detach(w->arg);
         rp_loop_set_turn(loop, NULL, NULL);
         rp_loop_set_tick(loop, NULL);
+        rp_loop_set_gil_wait(loop, NULL);
         rp_loop_set_forked(loop, NULL, NULL);
         rp_interface_close(&w->interface);
         Py_CLEAR(w->loop);

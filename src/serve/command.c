@@ -6,6 +6,7 @@
 #include "rupy/http/parser.h"
 #include "rupy/py/interp.h"
 #include "rupy/route/regex.h"
+#include "rupy/serve/ctl.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/serve.h"
 #include "rupy/serve/statics.h"
@@ -88,6 +89,8 @@ rp_command_main(int argc, char *const *argv, char *const *environ_,
     struct rp_config c;
     int status = RP_EXIT_USAGE;
 
+    if (argc > 1 && strcmp(argv[1], "ctl") == 0)
+        return rp_ctl_main(argc - 1, argv + 1);
     if (rp_origin_init(&origin, argc, argv, environ_) < 0) {
         perror("rupy-serve");
         return RP_EXIT_INTERNAL;

@@ -14,6 +14,7 @@
 
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
+#include "rupy/serve/admin.h"
 #include "rupy/serve/logs.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/upgrade.h"
@@ -27,6 +28,8 @@ struct service {
     int pid_fd;
     char pid_path[PATH_MAX]; /* "": there is no such file */
     struct rp_upgrade upgrade;
+    struct rp_admin *admin; /* NULL: none */
+    struct rp_admin_sockets sockets;
     bool handed_over; /* another master goes on with the sockets */
 };
 
@@ -72,7 +75,6 @@ open_listeners(struct service *s)
         rp_info("listening on %s%s",
                 c->binds[i].kind == RP_BIND_UNIX ? "" : "http://", text);
     }
-    rp_upgrade_close_rest(&s->upgrade);
     return 0;
 }
 
@@ -145,6 +147,7 @@ static void
 succeed(struct service *s)
 {
     rp_info("the old master is gone: this one is alone");
+    rp_admin_start(s->admin);
     if (s->pid_fd < 0)
         return;
     if (rename(s->pid_path, s->config->pid) < 0)
@@ -185,6 +188,7 @@ run_child(void *arg, struct rp_worker *w)
     set_title(s, name);
     if (s->pid_fd >= 0)
         close(s->pid_fd);
+    rp_admin_forked(s->admin);
     return rp_worker_run(s->config, s->door, &s->listeners, w);
 }
 
@@ -226,18 +230,26 @@ static int
 upgrade(void *arg)
 {
     struct service *s = arg;
+    const char *names[2];
+    int fds[2];
+    size_t n = rp_admin_sockets(s->admin, fds, names);
 
-    return rp_upgrade_exec(&s->upgrade, s->config, &s->listeners);
+    for (size_t i = 0; i < s->listeners.n; i++)
+        rp_upgrade_give(&s->upgrade, s->listeners.fds[i],
+                        s->config->binds[i].text);
+    for (size_t i = 0; i < n; i++)
+        rp_upgrade_give(&s->upgrade, fds[i], names[i]);
+    return rp_upgrade_exec(&s->upgrade);
 }
 
 static int
-on_turn(void *arg)
+on_turn(void *arg, struct rp_master *m)
 {
     struct service *s = arg;
 
     if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
         succeed(s);
-    return -1;
+    return rp_admin_turn(s->admin, m);
 }
 
 static void
@@ -296,6 +308,7 @@ on_reload(void *arg, struct rp_master_config *m)
     fill_master(m, next);
     rp_config_free(s->renewed);
     s->config = s->renewed = next;
+    rp_admin_set_config(s->admin, next);
     return 0;
 }
 
@@ -323,12 +336,20 @@ run_master(struct service *s)
         .on_turn = on_turn,
     };
     struct rp_master_config m;
+    int status = RP_EXIT_BIND;
 
     rp_master_config_init(&m);
     fill_master(&m, s->config);
     rp_log_set_name("master");
     set_title(s, "master");
-    return rp_master_run(&m, &ops, s);
+    s->sockets = (struct rp_admin_sockets){s->listeners.fds, s->listeners.n};
+    if (rp_admin_new(&s->admin, s->config, &s->sockets, &s->upgrade) < 0)
+        return RP_EXIT_BIND;
+    rp_upgrade_close_rest(&s->upgrade);
+    if (rp_upgrade_has_old(&s->upgrade) || rp_admin_start(s->admin) == 0)
+        status = rp_master_run(&m, &ops, s);
+    rp_admin_free(s->admin, !s->handed_over);
+    return status;
 }
 
 /* ---- Without ---- */

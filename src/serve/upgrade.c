@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "rupy/base/buf.h"
+#include "rupy/base/log.h"
+#include "rupy/master/master.h"
 
 #define FDS "RUPY_SERVE_UPGRADE_FDS"
 #define PPID "RUPY_SERVE_UPGRADE_PPID"
@@ -51,6 +53,7 @@ rp_upgrade_init(struct rp_upgrade *u, const char *folder)
     const char *sockets = getenv(FDS), *ppid = getenv(PPID);
 
     *u = (struct rp_upgrade){.folder = folder};
+    rp_buf_init(&u->gifts, 0);
     u->argv = read_words("/proc/self/cmdline");
     u->environ_ = read_words("/proc/self/environ");
     /* Another's variables, in a shell that a worker had started, say. */
@@ -68,6 +71,7 @@ rp_upgrade_fini(struct rp_upgrade *u)
     free(u->argv);
     free(u->environ_);
     free(u->sockets);
+    rp_buf_fini(&u->gifts);
 }
 
 /* The descriptor of the line at *p, which is moved to the next one; *address
@@ -149,29 +153,28 @@ make_environment(char **environ_, char *fds, char *ppid)
     return e;
 }
 
-int
-rp_upgrade_exec(const struct rp_upgrade *u, const struct rp_config *c,
-                const struct rp_listeners *l)
+void
+rp_upgrade_give(struct rp_upgrade *u, int fd, const char *name)
 {
-    struct rp_buf fds;
+    fcntl(fd, F_SETFD, 0);
+    rp_buf_addf(&u->gifts, "%s%d=%s\n", u->gifts.n == 0 ? FDS "=" : "", fd,
+                name);
+}
+
+int
+rp_upgrade_exec(struct rp_upgrade *u)
+{
     char ppid[64];
-    char **e;
+    char **e = NULL;
 
     if (!u->argv || !u->argv[0] || !u->environ_) {
         rp_error("SIGUSR2: how the server was started is not known: is /proc "
                  "there?");
         return RP_EXIT_INTERNAL;
     }
-    rp_buf_init(&fds, 0);
-    rp_buf_addf(&fds, FDS "=");
-    for (size_t i = 0; i < l->n; i++) {
-        fcntl(l->fds[i], F_SETFD, 0);
-        rp_buf_addf(&fds, "%d=%s\n", l->fds[i], c->binds[i].text);
-    }
     snprintf(ppid, sizeof(ppid), PPID "=%d", (int)getppid());
-    e = rp_buf_add(&fds, "", 1) == 0
-            ? make_environment(u->environ_, fds.p, ppid)
-            : NULL;
+    if (rp_buf_add(&u->gifts, "", 1) == 0)
+        e = make_environment(u->environ_, u->gifts.p, ppid);
     if (e && u->folder && chdir(u->folder) == 0)
         execvpe(u->argv[0], u->argv, e);
     rp_log_errno(RP_LOG_ERROR, "SIGUSR2: cannot execute %s", u->argv[0]);

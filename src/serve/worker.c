@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ struct serving {
     ev_signal reopen;
     ev_io master;
     ev_timer tick, drain;
+    double tick_due; /* when the timer should fire */
     struct rp_recycle recycle;
     bool stopping;
     double stop_at; /* the graceful deadline */
@@ -134,7 +136,12 @@ on_master(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct serving *s = w->data;
 
+    char said;
+
     (void)revents;
+    while ((said = rp_worker_hear(s->worker)) != 0)
+        if (said >= '0' + RP_LOG_TRACE && said <= '0' + RP_LOG_CRITICAL)
+            rp_log_set_level((enum rp_log_level)(said - '0'));
     if (!rp_worker_is_orphan(s->worker))
         return;
     ev_io_stop(loop, w);
@@ -147,7 +154,13 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct serving *s = w->data;
 
+    double now = rp_clock_mono(), late = now - s->tick_due;
+
     (void)loop, (void)revents;
+    s->tick_due = now + w->repeat;
+    atomic_store_explicit(&s->worker->slot->counters.loop_lag_us,
+                          late > 0 ? (uint32_t)(fmin(late, 3600) * 1e6) : 0,
+                          memory_order_relaxed);
     /* The turn that this timer makes is the heartbeat. */
     rp_wsocks_tick(&s->service.wsocks);
     rp_recycle_look(&s->recycle, s->worker);
@@ -377,6 +390,7 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     ev_timer_init(&s->tick, on_tick, tick, tick);
     s->tick.data = s;
     ev_timer_start(s->ev, &s->tick);
+    s->tick_due = rp_clock_mono() + tick;
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
             return -1;
@@ -502,6 +516,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         .cancel_on_disconnect = c->cancel_on_disconnect,
         .queue_timeout = c->queue_timeout,
         .tick = (uint64_t *)&w->slot->tick_ns,
+        .gil_wait = (uint64_t *)&w->slot->counters.gil_wait_ns,
     };
     int status;
 

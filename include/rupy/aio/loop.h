@@ -121,6 +121,9 @@ int rp_loop_show(struct rp_loop *loop);
  * atomic store; it may lie in shared memory).  NULL: none.  An idle loop
  * does not turn: who watches the tick needs a timer that does. */
 void rp_loop_set_tick(struct rp_loop *loop, uint64_t *tick);
+/* *waited grows by the nanoseconds that it took to get the GIL back after each
+ * wait, while threads may want it.  NULL: nobody asks. */
+void rp_loop_set_gil_wait(struct rp_loop *loop, uint64_t *waited);
 /* While the ring is busy, poll only every max_turns turns, and at least every
  * max_ns nanoseconds.  0: poll in every turn (the default). */
 void rp_loop_set_poll_skip(struct rp_loop *loop, int max_turns,

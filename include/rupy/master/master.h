@@ -19,6 +19,7 @@
 #ifndef RUPY_MASTER_MASTER_H
 #define RUPY_MASTER_MASTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -53,6 +54,8 @@ struct rp_master_config {
     struct rp_board *board; /* lent, rp_master_slots() slots; NULL: its own */
 };
 
+struct rp_master;
+
 /* All may be NULL but child. */
 struct rp_master_ops {
     /* Runs in the forked child.  What it returns is the exit status: of the
@@ -81,8 +84,9 @@ struct rp_master_ops {
     /* Each turn of the master's loop, before it waits.  Return a descriptor
      * that shall end the wait when it is readable, or -1.  The descriptor of
      * an epoll or a libev loop will do: so other things (metrics, a control
-     * socket) live in the master.  Must not block. */
-    int (*on_turn)(void *arg);
+     * socket) live in the master.  Must not block.  m is good for the calls
+     * below, until rp_master_run() returns. */
+    int (*on_turn)(void *arg, struct rp_master *m);
 };
 
 /* The defaults that the manual promises; one worker. */
@@ -96,5 +100,31 @@ uint32_t rp_master_slots(const struct rp_master_config *c);
  * its only thread.  Signal dispositions and mask are put back at the end. */
 int rp_master_run(const struct rp_master_config *config,
                   const struct rp_master_ops *ops, void *arg);
+
+/* ---- from on_turn ---- */
+
+/* How things stand. */
+struct rp_master_view {
+    const struct rp_board *board;
+    uint32_t wanted, generation;
+    uint32_t reloads; /* that ended, well or not */
+    bool rolling;     /* a reload is not over */
+    bool stopping;
+    pid_t other;              /* the master that SIGUSR2 started, 0: none */
+    const char *reload_error; /* of the last one; "": it went well */
+};
+
+void rp_master_look(const struct rp_master *m, struct rp_master_view *v);
+/* As if this signal had come, in this turn or the next. */
+void rp_master_signal(struct rp_master *m, int sig);
+/* So many workers, as far as the configuration allows. */
+void rp_master_set_workers(struct rp_master *m, uint32_t n);
+/* Replace this worker, or all when pid is 0.  Return how many that will be. */
+uint32_t rp_master_recycle(struct rp_master *m, pid_t pid);
+/* A signal for this worker, or for all that are ready when pid is 0.  Return
+ * how many there were. */
+uint32_t rp_master_tell(struct rp_master *m, pid_t pid, int sig);
+/* Say a byte to every worker, see rp_worker_hear(). */
+void rp_master_say(struct rp_master *m, char c);
 
 #endif

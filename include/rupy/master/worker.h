@@ -52,6 +52,10 @@ int rp_worker_alive_fd(const struct rp_worker *w);
 /* To be asked when that descriptor is readable: read what is there, and
  * return true when the master is dead.  Never waits. */
 bool rp_worker_is_orphan(struct rp_worker *w);
+/* The next byte that the master has said, of rp_master_say(); 0: none now.
+ * To be asked before rp_worker_is_orphan(), which drops what is there; a dead
+ * master says nothing. */
+char rp_worker_hear(struct rp_worker *w);
 
 /* True for the first of the workers that started together: a failure to load
  * the application is the same in all of them, and one traceback is enough. */

@@ -52,6 +52,7 @@ struct rp_py_worker_config {
     unsigned threads;     /* for handlers that are not async; 0: inline */
     double queue_timeout; /* seconds they may wait for one; 0: no limit */
     uint64_t *tick;       /* heartbeat, NULL: none */
+    uint64_t *gil_wait;   /* see rp_loop_set_gil_wait(); NULL: not asked */
 };
 
 /* Load the application (or take `app`, borrowed, when it is not NULL), serve

@@ -81,6 +81,8 @@ struct rp_config {
     bool cancel_on_disconnect;
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;
+    const char *metrics;        /* address; NULL: none */
+    const char *control_socket; /* path; "-": the default one; NULL: none */
 
     struct rp_deadlines deadlines;
     int keep_alive_requests; /* 0: no limit */

@@ -9,15 +9,18 @@
 #ifndef RUPY_SERVE_UPGRADE_H
 #define RUPY_SERVE_UPGRADE_H
 
-#include "rupy/serve/worker.h"
+#include <sys/types.h>
+
+#include "rupy/base/buf.h"
 
 struct rp_upgrade {
     /* How this process was started; NULL: not known. */
     char **argv, **environ_;
     const char *folder; /* lent */
     /* What the old master has left us. */
-    char *sockets; /* NULL: there is no old master */
-    pid_t old;     /* 0: there is none, or it is gone */
+    char *sockets;       /* NULL: there is no old master */
+    pid_t old;           /* 0: there is none, or it is gone */
+    struct rp_buf gifts; /* for the next master */
 };
 
 /* To be called before the title is set, which is written over the words.
@@ -32,9 +35,9 @@ void rp_upgrade_close_rest(struct rp_upgrade *u);
 /* Does the old master still live?  Once false, false for ever. */
 bool rp_upgrade_has_old(struct rp_upgrade *u);
 
-/* In a forked child: become the new master.  Returns an exit status when that
- * cannot be. */
-int rp_upgrade_exec(const struct rp_upgrade *u, const struct rp_config *c,
-                    const struct rp_listeners *l);
+/* In a forked child: give it this socket as well, under this name. */
+void rp_upgrade_give(struct rp_upgrade *u, int fd, const char *name);
+/* Then become the new master.  Returns an exit status when that cannot be. */
+int rp_upgrade_exec(struct rp_upgrade *u);
 
 #endif

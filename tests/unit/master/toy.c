@@ -159,10 +159,11 @@ upgrade(void *arg)
 }
 
 static int
-on_turn(void *arg)
+on_turn(void *arg, struct rp_master *m)
 {
     struct toy *t = arg;
 
+    (void)m;
     atomic_fetch_add(&t->facts->turns, 1);
     return -1;
 }
