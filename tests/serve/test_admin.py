@@ -8,7 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from serving import BINARY, Answer, Client, Load, Server, Servers, free_port, wait_for
+from serving import (
+    BINARY,
+    Answer,
+    Client,
+    Load,
+    Server,
+    Servers,
+    free_port,
+    wait_for,
+)
 
 APP = """
 import asyncio
@@ -285,7 +294,7 @@ def test_the_next_master_has_the_same_addresses(
     assert service.ctl("stop") == (0, "stopping\n")
     assert service.server.process.wait(10) == 0
     # Whoever connected in between is answered by the new one.
-    wait_for(lambda: service.get("/-/status").json()["pid"] == new, "its status")
+    wait_for(lambda: service.get("/-/status").json()["pid"] == new, "the new")
     assert service.server.get("/").status == 200
     assert service.ctl("stop") == (0, "stopping\n")
     wait_for(lambda: not Path(service.path).exists(), "it has gone")
