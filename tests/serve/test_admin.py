@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from serving import (
     BINARY,
+    START_DEADLINE,
     Answer,
     Client,
     Load,
@@ -58,6 +59,12 @@ class Service:
             *("--control-socket", self.path),
             *options,
         )
+        wait_for(
+            lambda: self.value('workers{state="ready"}')
+            == self.value("workers_wanted"),
+            "every worker is ready",
+            START_DEADLINE,
+        )
 
     def get(self, path: str) -> Answer:
         with Client(self.address) as client:
@@ -85,11 +92,7 @@ class Service:
 
 @pytest.fixture
 def service(serve: Servers) -> Service:
-    service = Service(serve, APP, "--workers", "2")
-    wait_for(
-        lambda: service.value('workers{state="ready"}') == 2, "two workers"
-    )
-    return service
+    return Service(serve, APP, "--workers", "2")
 
 
 def test_metrics_count_what_was_done(service: Service) -> None:
