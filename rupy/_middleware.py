@@ -305,7 +305,8 @@ def log_unhandled(
     request: Request, error: BaseException, where: str = ""
 ) -> None:
     """One line, and the traceback below it."""
-    name = request.headers.get("x-request-id")
+    name = getattr(request.state, "request_id", None)
+    name = name or request.headers.get("x-request-id")
     label = f" (request id {name})" if name else ""
     what = str(error).partition("\n")[0]
     text = (

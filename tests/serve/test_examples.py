@@ -52,6 +52,7 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "errors",
         "mounts",
         "streaming",
+        "cors",
     ],
 )
 def test_the_lines_of_an_example_work(serve: Servers, name: str) -> None:
