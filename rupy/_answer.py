@@ -52,6 +52,27 @@ class StreamedResponse(_core.Response):
         _core.Response.body.__set__(self, content)  # type: ignore[attr-defined]
 
 
+class Upgrade(_core.Response):
+    """What call_next() gives for the handshake of a WebSocket: an empty
+    answer of 101, which the client does not get.
+
+    When the chain gives it the handler begins, which may still refuse; any
+    other answer is what the handshake is refused with.
+    """
+
+    @property
+    def status(self) -> int:
+        """101."""
+        return 101
+
+    @status.setter
+    def status(self, status: int) -> None:
+        raise AttributeError(
+            "the status of a WebSocket's handshake cannot be changed: give"
+            " another answer to refuse it"
+        )
+
+
 def as_response(answer: object, who: str, status: int = 200) -> _core.Response:
     """What a function returned, as a Response.
 

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any
 
 from . import _core, _debug
-from ._answer import as_response, for_core, of_tapped
+from ._answer import Upgrade, as_response, for_core, of_tapped
 from ._around import Around, Layer
 from ._errors import HTTPError
 from ._signature import name_of
@@ -63,7 +63,11 @@ def build(apps: Sequence[Around], debug: bool) -> Callable[[Request], Any]:
             step = _after(layer, step, fail)
 
     async def run(request: Request) -> object:
-        return for_core(await step(request))
+        response = await step(request)
+        if isinstance(response, Upgrade):
+            # The handler begins with the variables that were set here.
+            return contextvars.copy_context()
+        return for_core(response)
 
     return run
 
@@ -103,6 +107,8 @@ def _handler_of(request: Request) -> str:
 async def _without_handler(
     request: Request, status: int, allow: str | None, fail: Fail
 ) -> Response:
+    if status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return Upgrade()
     headers = {} if allow is None else {"allow": allow}
     if status < 400:
         return Response(b"", status, headers)
@@ -193,12 +199,19 @@ def _threaded_around(layer: Layer, inner: Step, fail: Fail) -> Step:
         finally:
             asked.cancel()
             if not reply.done():
-                # The task was cancelled: the thread must not wait for ever.
+                # The task was cancelled: the thread must not wait for ever,
+                # and nobody waits for what it gives.
+                work.add_done_callback(_drop)
                 reply.set_exception(
                     RuntimeError("call_next(): the request was cancelled")
                 )
 
     return around
+
+
+def _drop(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _settle(future: asyncio.Future[Any], value: object) -> None:

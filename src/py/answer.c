@@ -2,6 +2,7 @@
 #include "rupy/base/log.h"
 #include "rupy/http/status.h"
 #include "rupy/py/files.h"
+#include "rupy/py/front.h"
 #include "rupy/py/native.h"
 #include "rupy/py/traceback.h"
 
@@ -214,6 +215,8 @@ rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
         rp_stream_start(route, x, request, result, NULL);
         return;
     }
+    if (rp_front_go_on(x, request, result))
+        return;
     complain(route, result);
     Py_DECREF(result);
     rp_native_fail(route, x, request);

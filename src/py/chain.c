@@ -17,6 +17,11 @@ front_of_request(PyObject *o, struct rp_exchange **x)
                      Py_TYPE(o)->tp_name);
         return NULL;
     }
+    if (!r->x && r->disconnected) {
+        /* Nobody waits for an answer, and nothing went wrong here. */
+        PyErr_SetString(r->st->aio.cancelled_error, "the client is gone");
+        return NULL;
+    }
     if (!r->x || !rp_exchange_front(r->x)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "call_next(): the request is over, or was handed on "
@@ -36,8 +41,12 @@ rp_front_status(PyObject *unused, PyObject *request)
     (void)unused;
     if (!f)
         return NULL;
-    if (f->inner)
+    if (f->inner && !f->inner->is_websocket)
         Py_RETURN_NONE;
+    if (f->inner) {
+        f->begun = true;
+        return Py_BuildValue("(iO)", 101, Py_None);
+    }
     if (f->allow.n == 0)
         return Py_BuildValue("(iO)", f->status, Py_None);
     return Py_BuildValue("(is#)", f->status, f->allow.p,

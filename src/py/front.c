@@ -8,8 +8,11 @@
  *
  * Where only functions come before the handler it is handed the exchange, and
  * nothing stands between it and the client.  A chain gets what the handler
- * returned, or, of one that is no plain function, a tapped.c object. */
+ * returned, or, of one that is no plain function, a tapped.c object.  Of a
+ * handshake of a WebSocket it gets an answer of 101, and when that is what
+ * comes out at its end the handler is handed the exchange. */
 #include "rupy/py/front_impl.h"
+#include "rupy/py/websocket.h"
 
 static void
 on_over(struct rp_exchange_front *base)
@@ -71,9 +74,6 @@ front_found(void *self, struct rp_exchange *x, struct rp_str path, int status,
     inner = status ? NULL : rp_exchange_handler(x);
     if (!p->befores && !p->run)
         return status;
-    /* A chain is about an answer, and a WebSocket is none. */
-    if (inner && inner->is_websocket && p->run)
-        return 0;
     f = rp_arena_alloc(rp_exchange_arena(x), sizeof(*f));
     if (!f)
         return 503;
@@ -148,16 +148,37 @@ hand_on(struct rp_front *f, struct rp_exchange *x, PyObject *request,
         Py_DECREF(context);
         return;
     }
-    before = rp_loop_swap_context(loop, context);
     rp_exchange_set_handler(x, inner);
+    if (inner->is_websocket && rp_exchange_is_half_closed(x)) {
+        /* It waited for middleware, and wants no WebSocket any more. */
+        rp_request_object_end(request);
+        rp_exchange_answer_status(x, 400);
+        Py_DECREF(context);
+        return;
+    }
+    before = rp_loop_swap_context(loop, context);
     if (inner->ops == &rp_native_ops) {
         rp_native_start_with(inner->self, x, request);
+    } else if (inner->ops == &rp_websocket_ops) {
+        rp_websocket_start_with(inner->self, x, request);
     } else {
         rp_request_object_end(request);
         inner->ops->start(inner->self, x);
     }
     context = rp_loop_swap_context(loop, before);
     Py_XDECREF(context);
+}
+
+bool
+rp_front_go_on(struct rp_exchange *x, PyObject *request, PyObject *context)
+{
+    struct rp_front *f = rp_front_of(x);
+
+    if (!f || !f->begun || !f->inner || !f->inner->is_websocket ||
+        !PyContext_CheckExact(context))
+        return false;
+    hand_on(f, x, request, context);
+    return true;
 }
 
 static void

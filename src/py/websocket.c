@@ -121,8 +121,9 @@ on_expired(PyObject *self)
     rp_request_object_end(Py_NewRef(ws->request));
 }
 
+/* Steals request, unless it fails. */
 static struct websocket_object *
-websocket_new(struct rp_native_route *route, struct rp_exchange *x)
+websocket_new(struct rp_native_route *route, PyObject *request)
 {
     struct rp_app_object *app = route->app;
     struct rp_py_state *st = app->st;
@@ -143,10 +144,8 @@ websocket_new(struct rp_native_route *route, struct rp_exchange *x)
     ws->link.owner = (PyObject *)ws;
     ws->link.expired = on_expired;
     rp_list_init(&ws->link.pending.link);
+    ws->request = request;
     PyObject_GC_Track(ws);
-    ws->request = rp_request_object_new(st, x, (PyObject *)app);
-    if (!ws->request)
-        Py_CLEAR(ws);
     return ws;
 }
 
@@ -197,19 +196,15 @@ drive(struct websocket_object *ws, PyObject *coro)
 }
 
 static void
-websocket_start(void *self, struct rp_exchange *x)
+start(struct rp_native_route *route, struct rp_exchange *x, PyObject *request,
+      const struct rp_ws_handshake *h)
 {
-    struct rp_native_route *route = self;
     PyObject *args[RP_MAX_PARAMS + 2];
-    struct websocket_object *ws;
-    struct rp_ws_handshake h;
+    struct websocket_object *ws = websocket_new(route, request);
     int bad;
 
-    if (!rp_exchange_begin_websocket(x, &h))
-        return;
-    ws = websocket_new(route, x);
     if (!ws) {
-        rp_native_fail(route, x, NULL);
+        rp_native_fail(route, x, request);
         return;
     }
     bad = rp_native_fill_args(route, x, (PyObject *)ws, args + 1);
@@ -218,9 +213,41 @@ websocket_start(void *self, struct rp_exchange *x)
         Py_DECREF(ws);
         return;
     }
-    rp_wslink_init(&ws->link, x, &h);
+    rp_wslink_init(&ws->link, x, h);
     rp_exchange_set_data(x, ws);
     drive(ws, call_handler(route, args + 1));
+}
+
+static void
+websocket_start(void *self, struct rp_exchange *x)
+{
+    struct rp_native_route *route = self;
+    struct rp_ws_handshake h;
+    PyObject *request;
+
+    if (!rp_exchange_begin_websocket(x, &h))
+        return;
+    request = rp_request_object_new(route->app->st, x, (PyObject *)route->app);
+    if (request)
+        start(route, x, request, &h);
+    else
+        rp_native_fail(route, x, NULL);
+}
+
+void
+rp_websocket_start_with(struct rp_native_route *route, struct rp_exchange *x,
+                        PyObject *request)
+{
+    struct rp_ws_handshake h;
+
+    if (rp_exchange_check_websocket(x, &h) == 0 &&
+        !rp_exchange_is_retiring(x)) {
+        start(route, x, request, &h);
+        return;
+    }
+    /* Before x is answered. */
+    rp_request_object_end(request);
+    rp_exchange_begin_websocket(x, &h);
 }
 
 /* ---- The client goes before it was answered ---- */

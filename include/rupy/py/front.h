@@ -23,6 +23,12 @@ void rp_fronts_free(struct rp_fronts *f);
 unsigned rp_fronts_threads(struct rp_fronts *f, unsigned threads);
 void rp_fronts_set_pool(struct rp_fronts *f, struct rp_pool *pool);
 
+/* What a chain gave, if it is a Context: the handshake of a WebSocket that it
+ * let through, and its handler begins in that.  Then takes over request and
+ * context, and the exchange may have ended. */
+bool rp_front_go_on(struct rp_exchange *x, PyObject *request,
+                    PyObject *context);
+
 /* Static methods of App for rupy/_middleware.py. */
 PyObject *rp_front_status(PyObject *unused, PyObject *request);
 PyObject *rp_front_begin(PyObject *unused, PyObject *request);

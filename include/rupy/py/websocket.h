@@ -17,6 +17,9 @@ struct websocket_object {
 
 /* What answers on a route of WebSockets; self: struct rp_native_route. */
 extern const struct rp_handler_ops rp_websocket_ops;
+/* Start it with this request, which is taken over. */
+void rp_websocket_start_with(struct rp_native_route *route,
+                             struct rp_exchange *x, PyObject *request);
 
 /* Its methods and attributes. */
 extern PyMethodDef rp_websocket_methods[];
