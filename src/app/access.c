@@ -1,24 +1,24 @@
 /* access.c -- the access log: lines, rendered from a compiled format. */
 #include "access.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rupy/base/clock.h"
-#include "rupy/base/fd.h"
 #include "rupy/base/log.h"
+#include "rupy/base/outlet.h"
 
 enum {
     LINES_MAX = 256 * 1024, /* lines are dropped beyond that */
     FIELD_MAX = 8 * 1024,   /* of what a client sent, in one line */
     USER_MAX = 64,
+    LAST_MS = 1000, /* for the last lines, to whoever is slow to read */
 };
 
 struct rp_access {
-    int fd;
+    struct rp_outlet out;
     struct rp_access_format format;
     struct rp_access_rule *rules;
     size_t nrules;
@@ -40,12 +40,13 @@ rp_access_new(const struct rp_access_options *o)
 
     if (!a)
         return NULL;
-    a->fd = o->fd;
+    rp_outlet_init(&a->out, o->fd);
     rp_access_compile(&a->format, (struct rp_str){format, strlen(format)},
                       o->fields, o->nfields);
     if (o->nskip > 0) {
         a->rules = calloc(o->nskip, sizeof(*a->rules));
         if (!a->rules) {
+            rp_outlet_fini(&a->out);
             free(a);
             return NULL;
         }
@@ -61,12 +62,33 @@ rp_access_new(const struct rp_access_options *o)
     return a;
 }
 
+/* What was added goes nowhere. */
+static void
+lose(struct rp_access *a)
+{
+    for (size_t i = 0; i < a->lines.n; i++)
+        a->lost += a->lines.p[i] == '\n';
+    rp_buf_reset(&a->lines);
+}
+
+static void
+complain(struct rp_access *a)
+{
+    if (a->lost > 0)
+        rp_warn("access log: %llu lines were lost",
+                (unsigned long long)a->lost);
+    a->lost = 0;
+}
+
 void
 rp_access_free(struct rp_access *a)
 {
     if (!a)
         return;
-    rp_access_flush(a);
+    rp_outlet_flush(&a->out, &a->lines, LAST_MS);
+    lose(a);
+    complain(a);
+    rp_outlet_fini(&a->out);
     rp_buf_fini(&a->lines);
     free(a->rules);
     free(a);
@@ -76,7 +98,8 @@ void
 rp_access_set_fd(struct rp_access *a, int fd)
 {
     rp_access_flush(a);
-    a->fd = fd;
+    rp_outlet_fini(&a->out);
+    rp_outlet_init(&a->out, fd);
 }
 
 bool
@@ -252,10 +275,7 @@ put_line(struct rp_access *a, const struct rp_request *q)
     put_escaped(a, q->method_name);
     PUT(a, " ");
     put_escaped(a, q->target);
-    if (q->minor)
-        PUT(a, " HTTP/1.1");
-    else
-        PUT(a, " HTTP/1.0");
+    put(a, q->minor ? " HTTP/1.1" : " HTTP/1.0", 9);
     if (a->format.json)
         PUT(a, "\"");
 }
@@ -282,11 +302,9 @@ put_peer(struct rp_access *a, const char *peer)
 static void
 put_time(struct rp_access *a)
 {
-    if (a->format.json)
-        PUT(a, "\"");
+    put(a, "\"", a->format.json);
     put(a, a->time, a->time_n);
-    if (a->format.json)
-        PUT(a, "\"");
+    put(a, "\"", a->format.json);
 }
 
 static void
@@ -452,20 +470,20 @@ is_left_out(struct rp_access *a, const struct rp_access_record *r)
 void
 rp_access_add(struct rp_access *a, const struct rp_access_record *r)
 {
-    size_t before = a->lines.n;
+    size_t before;
 
     if (is_left_out(a, r))
         return;
     set_time(a);
     for (int attempt = 0; attempt < 2; attempt++) {
         a->full = false;
+        before = a->lines.n;
         put_all(a, r);
         if (!a->full)
             return;
         /* A whole line, or none. */
         a->lines.n = before;
         rp_access_flush(a);
-        before = 0;
     }
     a->lost++;
 }
@@ -475,12 +493,8 @@ rp_access_flush(struct rp_access *a)
 {
     if (a->lines.n == 0)
         return;
-    if (rp_fd_write_all(a->fd, a->lines.p, a->lines.n) < 0)
-        a->lost++;
-    else if (a->lost > 0) {
-        rp_warn("access log: %llu lines were lost",
-                (unsigned long long)a->lost);
-        a->lost = 0;
-    }
-    rp_buf_reset(&a->lines);
+    if (rp_outlet_flush(&a->out, &a->lines, 0) < 0)
+        lose(a);
+    else if (a->lines.n == 0)
+        complain(a);
 }

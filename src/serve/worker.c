@@ -129,6 +129,7 @@ on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
         rp_log_errno(RP_LOG_ERROR, "access log not reopened");
     if (fd != STDOUT_FILENO)
         close(fd);
+    rp_access_set_fd(s->service.access, s->listeners->access_fd);
 }
 
 static void

@@ -46,6 +46,7 @@ const char *rp_access_check_skip(struct rp_str rule);
 /* Lines go to o->fd, which stays the caller's, in writes of whole lines.
  * What is in o was checked.  NULL: out of memory. */
 struct rp_access *rp_access_new(const struct rp_access_options *o);
+/* Whoever reads has a second for what is left. */
 void rp_access_free(struct rp_access *a);
 /* From now on to that fd (the log was rotated). */
 void rp_access_set_fd(struct rp_access *a, int fd);
@@ -60,7 +61,9 @@ const struct rp_str *rp_access_capture(const struct rp_access *a,
                                        struct rp_str content_type);
 /* Add a line.  Control bytes, quotes and backslashes are escaped. */
 void rp_access_add(struct rp_access *a, const struct rp_access_record *r);
-/* Write what was added; called once per turn of the loop. */
+/* Write what was added, as much as there is room for; called once per turn of
+ * the loop, which does not wait for whoever reads.  Lines beyond 256 KiB are
+ * dropped, and the log tells how many when there is room again. */
 void rp_access_flush(struct rp_access *a);
 
 #endif

@@ -1,5 +1,6 @@
 /* The access line: what a client sent never ends a field or a line. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 enum { READ_MAX = 64 * 1024 };
 
 static char text[READ_MAX + 1];
+static int nread;
 
 /* What n requests like this one leave in a log. */
 static const char *
@@ -308,6 +310,71 @@ START_TEST(the_user_is_that_of_basic_authorization)
 }
 END_TEST
 
+/* Count the lines that are there now. */
+static void
+read_on(int fd)
+{
+    static char piece[READ_MAX];
+    ssize_t k;
+
+    while ((k = read(fd, piece, sizeof(piece))) > 0)
+        for (ssize_t i = 0; i < k; i++)
+            nread += piece[i] == '\n';
+}
+
+START_TEST(a_pipe_that_nobody_reads_holds_nobody_up)
+{
+    enum { N = 20 * 1000 }; /* lines of 100 bytes, and more */
+    struct rp_access_options o = {.format = "combined", .sample = 1};
+    struct rp_access *a;
+    int fds[2], before;
+
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    o.fd = fds[1];
+    a = rp_access_new(&o);
+    ck_assert_ptr_nonnull(a);
+    for (int i = 0; i < N; i++) {
+        rp_access_add(a, &record);
+        if (i % 100 == 0)
+            rp_access_flush(a);
+    }
+    ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+    nread = 0;
+    read_on(fds[0]);
+    ck_assert_int_gt(nread, 300); /* 64 KiB */
+    while (before = nread, rp_access_flush(a), read_on(fds[0]), nread > before)
+        continue;
+    ck_assert_int_gt(nread, 1500); /* and 256 more */
+    ck_assert_int_lt(nread, N / 2);
+    before = nread;
+    rp_access_add(a, &record);
+    rp_access_free(a);
+    read_on(fds[0]);
+    ck_assert_int_eq(nread, before + 1);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
+START_TEST(the_end_does_not_wait_for_who_does_not_read)
+{
+    struct rp_access_options o = {.format = "combined", .sample = 1};
+    struct rp_access *a;
+    int fds[2];
+
+    ck_assert_int_eq(pipe(fds), 0);
+    o.fd = fds[1];
+    a = rp_access_new(&o);
+    ck_assert_ptr_nonnull(a);
+    for (int i = 0; i < 5000; i++)
+        rp_access_add(a, &record);
+    rp_access_free(a);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -320,6 +387,8 @@ main(void)
     tcase_add_test(t, a_json_line_is_json);
     tcase_add_test(t, what_could_not_be_parsed_has_a_line_too);
     tcase_add_test(t, lines_are_written_whole_and_none_is_lost);
+    tcase_add_test(t, a_pipe_that_nobody_reads_holds_nobody_up);
+    tcase_add_test(t, the_end_does_not_wait_for_who_does_not_read);
     tcase_add_test(t, a_long_field_is_cut);
     tcase_add_loop_test(t, an_atom_tells_what_gunicorn_has_it_tell, 0,
                         COUNT(texts));
