@@ -47,6 +47,7 @@ class Around(_core.App):
         self._status_handlers: dict[int, Layer] = {}
         self._class_handlers: dict[type[BaseException], Layer] = {}
         self._mounts: list[Mount] = []
+        self._mounted_in: list[tuple[Around, str]] = []
 
     def middleware(self, function: Function) -> Function:
         """Call this function for every request, in order of registration.
@@ -153,6 +154,8 @@ class Around(_core.App):
             if other.app is app:
                 mounted.state = other.state
         self._mounts.append(mounted)
+        if isinstance(app, Around):
+            app._mounted_in.append((self, bare))
 
 
 def _below(app: Around) -> list[Around]:

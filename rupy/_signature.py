@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+_ANNOTATED = re.compile(r"(?:\w+\.)*Annotated\[\s*([\w.]+)\s*,")
 
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -164,6 +167,10 @@ def _find_request(
 def _is_request(annotation: object, request_type: type) -> bool:
     # Annotations may be text: from __future__ import annotations.
     if isinstance(annotation, str):
-        last = annotation.strip("\"' ").rpartition(".")[2]
-        return last == request_type.__name__
+        text = annotation.strip("\"' ")
+        if (match := _ANNOTATED.match(text)) is not None:
+            text = match[1]
+        return text.rpartition(".")[2] == request_type.__name__
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     return annotation is request_type

@@ -12,6 +12,7 @@ from collections.abc import (
     Callable,
     Iterable,
     Mapping,
+    Sequence,
 )
 from contextlib import (
     AbstractAsyncContextManager,
@@ -318,6 +319,31 @@ class Rupy(Around):
         raise LookupError(
             f"route {name!r} takes {wanted}, not ({', '.join(params)})"
         )
+
+    def openapi(
+        self,
+        *,
+        title: str,
+        version: str,
+        description: str | None = None,
+        path: str = "/openapi.json",
+        docs: str | None = "/docs",
+        servers: Sequence[str] = (),
+    ) -> None:
+        """Describe the application to clients, by OpenAPI 3.1.
+
+        ``path`` answers the document, made of the routes and annotations
+        (``rupy.openapi`` says how), and ``docs`` a page that shows it and can
+        send requests; None: no page.  ``title``, ``version`` and
+        ``description`` are those of the interface, ``servers`` URLs that it
+        is at, by default where the document is.
+
+        Raises ValueError for empty texts, for what is no literal path or no
+        URL, and for routes that exist.
+        """
+        from . import _docs
+
+        _docs.add_routes(self, path, docs, title, version, description, servers)
 
     # ---- the life of a worker ----
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from .. import _core
 from .._answer import Pieces, StreamedResponse
+from .._streaming import StreamingResponse
 from ._codings import Encoder, choose, maker
 from ._common import CallNext, add_vary, texts, whole
 from ._pieces import encoded, first_piece
@@ -61,7 +62,8 @@ class Compression:
     Left as they are: media types that are compressed already, event streams,
     answers with a Content-Encoding, a digest or ``no-transform`` (RFC 9111
     5.2.2.6), status 204, 206 and 304, files, which ``app.static`` has
-    precompressed, and what would not become smaller.  Bodies above 128 KiB
+    precompressed, classes made of StreamingResponse, and what would not
+    become smaller.  Bodies above 128 KiB
     are compressed in a thread.
 
     The length of an answer with a secret and the client's own words in it
@@ -129,19 +131,29 @@ class Compression:
         coding = choose(accept, self._codings)
         if coding is None:
             return response
-        if isinstance(response, StreamedResponse) and (
-            response.content is not None
-        ):
-            await self._pieces(request, response, response.content, coding)
-            return response
-        return await self._whole(response, coding)
+        stream = _stream_of(response)
+        if stream is None:
+            return await self._whole(response, coding)
+        if isinstance(response, StreamingResponse):
+            # A new one: the application may give the same object every time.
+            response = StreamingResponse(
+                (),
+                response.status,
+                response.headers.items(),
+                response.content_type,
+                trailers=response.trailers,
+            )
+        await self._pieces(request, response, stream, coding)
+        return response
 
     def _is_worth_it(
         self, request: _core.Request, response: _core.Response
     ) -> bool:
         headers = response.headers
-        if response.status in (204, 206) or isinstance(
-            response, _core.FileResponse
+        if response.status in (204, 206):
+            return False
+        if isinstance(response, (_core.FileResponse, StreamingResponse)) and (
+            type(response) is not StreamingResponse
         ):
             return False
         if "content-encoding" in headers or "content-range" in headers:
@@ -172,7 +184,7 @@ class Compression:
     async def _pieces(
         self,
         request: _core.Request,
-        response: StreamedResponse,
+        response: _core.Response,
         pieces: Pieces,
         coding: str,
     ) -> None:
@@ -184,12 +196,13 @@ class Compression:
             first, pieces = await first_piece(request, pieces)
             if not isinstance(first, str):
                 # Bytes of no type, or nothing: as it was.
-                response.content = encoded(first, pieces, None)
+                _set_stream(response, encoded(first, pieces, None))
                 if length is not None:
                     response.headers["content-length"] = length
                 return
             response.content_type = "text/plain; charset=utf-8"
-        response.content = encoded(first, pieces, self._makers[coding]())
+        encoder = self._makers[coding]()
+        _set_stream(response, encoded(first, pieces, encoder))
         _mark(response.headers, coding)
 
     async def _whole(
@@ -223,10 +236,21 @@ def _media_type(given: str) -> str:
 
 def _size(response: _core.Response) -> int | None:
     """Bytes of content; None when nobody knows."""
-    if not isinstance(response, StreamedResponse) or response.content is None:
+    if _stream_of(response) is None:
         return len(response.body)
     promised = response.headers.get("content-length", "")
     return int(promised) if promised.isdigit() else None
+
+
+def _stream_of(response: _core.Response) -> Pieces | None:
+    if isinstance(response, (StreamedResponse, StreamingResponse)):
+        return response.content
+    return None
+
+
+def _set_stream(response: _core.Response, pieces: Pieces) -> None:
+    if isinstance(response, (StreamedResponse, StreamingResponse)):
+        response.content = pieces
 
 
 def _mark(headers: _core.MutableHeaders, coding: str) -> None:

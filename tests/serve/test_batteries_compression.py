@@ -15,7 +15,7 @@ from rupy.middleware._codings import choose
 
 APP = """
 import asyncio
-from rupy import Response, Rupy
+from rupy import EventStream, Response, Rupy, StreamingResponse
 from rupy.middleware import Compression
 
 app = Rupy()
@@ -121,6 +121,23 @@ def fails_first():
     raise RuntimeError("on purpose")
     yield ""
 
+lines = StreamingResponse(["one ", "two"])
+
+@app.get("/stream/response")
+def response():
+    return lines
+
+@app.get("/stream/trailers")
+async def trailers():
+    async def content():
+        yield b"{}"
+    return StreamingResponse(content(), 201, {"x-a": "b"},
+        "application/json", trailers={"x-sum": "1"})
+
+@app.get("/stream/eventstream")
+def event_stream():
+    return EventStream(["1"])
+
 @app.get("/stream/short")
 def with_short_length():
     return (piece for piece in ["short"]), 200, {"content-length": "5"}
@@ -208,6 +225,7 @@ def test_what_is_worth_it_is_compressed(
         "/empty",
         "/nothing",
         "/stream/events",
+        "/stream/eventstream",
         "/stream/short",
         "/files/a.txt",
     ],
@@ -291,6 +309,7 @@ def test_head_is_the_head_of_get(server: Server, path: str) -> None:
         ("/stream/def", b"piece 0 piece 1 piece 2 "),
         ("/stream/threaded", TEXT * 2),
         ("/stream/length", TEXT),
+        ("/stream/response", b"one two"),
     ],
 )
 def test_streams(
@@ -300,6 +319,23 @@ def test_streams(
     assert answer.framing == "chunked"
     assert answer.get("content-encoding") == coding
     assert DECODE[coding](answer.body) == content
+
+
+def test_a_streaming_response_keeps_its_fields_and_trailers(
+    server: Server,
+) -> None:
+    with server.connect() as client:
+        client.send(
+            "GET /stream/trailers HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n"
+            "Connection: close, TE\r\nAccept-Encoding: gzip\r\n\r\n"
+        )
+        status, headers = client.head()
+        assert (status, dict(headers)["x-a"]) == (201, "b")
+        assert dict(headers)["content-encoding"] == "gzip"
+        got = client.ends()
+    _, _, rest = got.partition(b"\r\n")
+    assert rest[:2] == b"\x1f\x8b"
+    assert got.lower().endswith(b"\r\n0\r\nx-sum: 1\r\n\r\n")
 
 
 def test_a_piece_can_be_decoded_before_the_next_is_made(

@@ -53,6 +53,8 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "mounts",
         "streaming",
         "cors",
+        "openapi",
+        "templates",
     ],
 )
 def test_the_lines_of_an_example_work(serve: Servers, name: str) -> None:
