@@ -28,6 +28,7 @@ class CORS:
     Preflight requests are answered here, 204, or 403 for an origin that is
     not allowed.  Other requests are always passed on: it is the browser that
     keeps the answer from the page.  Error answers have the fields too.
+    Browsers do not ask for WebSockets: their handlers look at Origin.
 
     Raises ValueError for what is no origin, for credentials together with an
     origin ``*``, ``null`` or a regular expression that takes any, and for

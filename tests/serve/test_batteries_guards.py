@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from serving import Client, Server, Servers
+from serving import Client, Server, Servers, head_of
 
 from rupy.middleware import (
     RateLimit,
@@ -23,7 +23,8 @@ APP = """
 import asyncio
 from rupy import Response, Rupy
 from rupy.middleware import (
-    RateLimit, RequestID, SecurityHeaders, TrustedHosts, request_id
+    CORS, Compression, RateLimit, RequestID, SecurityHeaders, TrustedHosts,
+    request_id
 )
 
 def handlers(app):
@@ -62,6 +63,20 @@ mount("/secure", SecurityHeaders(
     hsts_preload=True, headers={
         "Referrer-Policy": None, "Permissions-Policy": "camera=()"}))
 mount("/defaults", SecurityHeaders())
+
+sockets = Rupy()
+for layer in (
+    RequestID(), SecurityHeaders(), TrustedHosts(["localhost"]),
+    Compression(), CORS(allow_origins=["*"]),
+    RateLimit(2, 3600),
+):
+    sockets.middleware(layer)
+
+@sockets.websocket("/")
+async def socket(ws):
+    await ws.accept()
+    await ws.close()
+app.mount("/ws", sockets)
 """
 
 
@@ -309,6 +324,28 @@ def test_hsts_is_for_https_only(server: Server) -> None:
     assert server.get("/secure/").get(name) is None
     answer = server.get("/secure/", X_Forwarded_Proto="https")
     assert answer.get(name) == "max-age=31536000; includeSubDomains; preload"
+
+
+# ---- WebSockets ----
+
+
+def test_a_handshake_goes_through_all_of_them_and_may_be_refused(
+    server: Server,
+) -> None:
+    fields = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Accept-Encoding": "gzip",
+        "Origin": "https://a.example",
+    }
+    got = []
+    for _ in range(3):
+        with server.connect() as client:
+            client.send(head_of("GET", "/ws/", fields))
+            got.append(client.head()[0])
+    assert got == [101, 101, 429]
 
 
 # ---- Construction ----
