@@ -11,7 +11,6 @@ asgi_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(a->lifespan_state);
     Py_VISIT(a->scope);
     Py_VISIT(a->version);
-    Py_VISIT(a->ws_version);
     Py_VISIT(a->extensions);
     Py_VISIT(a->request);
     Py_VISIT(a->lent_version);
@@ -31,7 +30,6 @@ asgi_clear(PyObject *self)
     Py_CLEAR(a->lifespan_state);
     Py_CLEAR(a->scope);
     Py_CLEAR(a->version);
-    Py_CLEAR(a->ws_version);
     Py_CLEAR(a->extensions);
     Py_CLEAR(a->lent_version);
     Py_CLEAR(a->lent_extensions);

@@ -7,11 +7,9 @@
 #include "rupy/http/url.h"
 #include "rupy/py/asgi_impl.h"
 
-/* "http" as of spec version 2.4: send() raises OSError when the client is
- * gone. */
-static const char spec_version[] = "2.4";
-/* "websocket" as of 2.5: a disconnect has its reason. */
-static const char ws_spec_version[] = "2.5";
+/* 2.4: send() raises OSError when the client is gone.  2.5: the disconnect of
+ * a WebSocket has its reason. */
+static const char spec_version[] = "2.5";
 
 /* dict[key] = value, which is stolen; NULL is an exception. */
 static int
@@ -80,11 +78,9 @@ rp_asgi_scope_init(struct rp_asgi_object *a, const char *root_path)
     a->no_bytes = PyBytes_FromStringAndSize(NULL, 0);
     a->version = Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version",
                                spec_version);
-    a->ws_version = Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version",
-                                  ws_spec_version);
     a->request = PyDict_New();
-    if (!a->root_path || !a->no_bytes || !a->version || !a->ws_version ||
-        !a->request || make_extensions(a) < 0 || make_scope(a) < 0 ||
+    if (!a->root_path || !a->no_bytes || !a->version || !a->request ||
+        make_extensions(a) < 0 || make_scope(a) < 0 ||
         set(a->request, a->s_type, Py_NewRef(a->s_http_request)) < 0 ||
         set(a->request, a->s_body, Py_NewRef(a->no_bytes)) < 0 ||
         set(a->request, a->s_more_body, Py_NewRef(Py_False)) < 0)
@@ -401,7 +397,7 @@ rp_asgi_scope_websocket(struct rp_asgi_call *call)
         return NULL;
     if (PyDict_SetItem(scope, a->s_type, a->s_websocket) < 0 ||
         PyDict_DelItem(scope, a->s_method) < 0 ||
-        set(scope, a->s_asgi, PyDict_Copy(a->ws_version)) < 0 ||
+        set(scope, a->s_asgi, PyDict_Copy(a->version)) < 0 ||
         set(scope, a->s_scheme, PyUnicode_FromString(secure ? "wss" : "ws")) <
             0 ||
         set(scope, a->s_subprotocols,

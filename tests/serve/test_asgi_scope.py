@@ -26,7 +26,7 @@ def test_b1_scope(story: Server) -> None:
     assert state["number"] == 1
     assert scope == {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "asgi": {"version": "3.0", "spec_version": "2.5"},
         "http_version": "1.1",
         "method": "PATCH",
         "scheme": "http",

@@ -115,7 +115,6 @@ struct rp_asgi_object {
     struct rp_asgi_peer peers[RP_ASGI_PEERS];
     struct rp_asgi_free calls, ports;
     struct rp_handler websocket; /* of what is a handshake */
-    PyObject *ws_version;        /* "asgi" of such a scope */
 };
 
 /* What the next message of an answer may be. */
