@@ -633,6 +633,16 @@ class Worker:
         end and all connections are closed, or its graceful time is over.
         """
 
+    def adopt(self, fd: int, host: str, port: int, /) -> None:
+        """Serve a connected, non-blocking socket as one of that client; takes
+        fd.  In the loop's thread, as stop().
+
+        RuntimeError before start() and after detach().
+        """
+
+    def stop(self) -> None:
+        """Stop, as if told by a signal."""
+
     def may_report(self) -> bool:
         """Is a boot failure not reported by another worker already?"""
 
@@ -651,11 +661,25 @@ def _adopt_transport(cls: type, /) -> None:
 def _learn(step: Any, wakeup: Any, /) -> None:
     """The callbacks by which asyncio's own tasks are stepped and woken."""
 
+def _set_exception_hook(
+    hook: Callable[[BaseException], object] | None, /
+) -> None:
+    """Call hook with every exception that an application does not handle."""
+
 def main(argv: list[str], /) -> int:
     """The command line of rupy-serve; gives the exit status."""
 
-def serve(app: App, options: Mapping[str, Any], /) -> int:
+def serve(
+    app: Any,
+    options: Mapping[str, Any],
+    run: Callable[[Worker], int] | None = None,
+    /,
+) -> int:
     """Serve app until told to stop; gives the exit status.
+
+    ``run`` is called with the Worker, which is good until it returns, instead
+    of ``rupy._worker.run``; then only options that say where to listen make
+    it listen, and no signal stops it.
 
     ValueError for options that are none.
     """

@@ -44,6 +44,8 @@ class Lifespan:
         self._stopping: asyncio.Future[None] = self._loop.create_future()
         self._stopped: asyncio.Future[str | None] = self._loop.create_future()
         self._received = 0
+        self.error: BaseException | None = None
+        """What the application raised, or said, that was no success."""
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
@@ -65,6 +67,7 @@ class Lifespan:
         try:
             failure = await self._stopped
             if failure is not None:
+                self.error = self.error or RuntimeError(failure)
                 self._log("shutdown failed\n" + failure)
             # What follows its last message belongs to it as well.
             await asyncio.wait([task])
@@ -89,6 +92,8 @@ class Lifespan:
 
     def _settle(self, error: BaseException | None) -> None:
         """The call is over, whether it answered or not."""
+        if error is not None and (self._started.done() or self._mode == "on"):
+            self.error = error
         if not self._started.done():
             unsupported = self._mode == "auto" and (
                 error is None or isinstance(error, Exception)

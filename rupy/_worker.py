@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from . import _core, _mount
 from ._lifespan import Lifespan, StartupError
@@ -31,7 +31,17 @@ _AFTER_SHARE = 0.5
 _SHUTDOWN_SHARE = 0.8
 
 
-def run(worker: _core.Worker) -> int:
+class Watcher(Protocol):
+    """Who started the worker in its own process and wants to know."""
+
+    def ready(self, loop: EventLoop) -> None:
+        """The application is up and is served."""
+
+    def failed(self, error: BaseException) -> None:
+        """Its start-up, or its shutdown, has failed."""
+
+
+def run(worker: _core.Worker, watcher: Watcher | None = None) -> int:
     """Serve until the worker is told to stop; return its exit status.
 
     Works in any thread: no signal handler is installed.
@@ -41,7 +51,7 @@ def run(worker: _core.Worker) -> int:
     _install_child_watcher(loop)
     try:
         worker.attach(loop)
-        return loop.run_until_complete(main(worker))
+        return loop.run_until_complete(main(worker, watcher))
     finally:
         try:
             _finish(loop, worker)
@@ -51,7 +61,7 @@ def run(worker: _core.Worker) -> int:
             loop.close()
 
 
-async def main(worker: _core.Worker) -> int:
+async def main(worker: _core.Worker, watcher: Watcher | None = None) -> int:
     """From start-up to shutdown; return the exit status.
 
     Both run in this one task: what a lifespan enters it must leave in the
@@ -61,7 +71,9 @@ async def main(worker: _core.Worker) -> int:
     if isinstance(app, Rupy):
         try:
             await app._startup(worker.lifespan, worker.log)
-        except (Exception, SystemExit, asyncio.CancelledError):
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if watcher:
+                watcher.failed(error)
             if worker.may_report():
                 worker.log("start-up failed\n" + traceback.format_exc())
             return _EXIT_BOOT
@@ -70,11 +82,17 @@ async def main(worker: _core.Worker) -> int:
         try:
             await lifespan.startup()
         except StartupError as failure:
+            if watcher:
+                watcher.failed(lifespan.error or failure)
             if worker.may_report():
                 worker.log(f"start-up failed\n{failure}")
             return _EXIT_BOOT
-    stopped = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    stopped = loop.create_future()
     worker.start(lambda: None if stopped.done() else stopped.set_result(None))
+    if watcher:
+        assert isinstance(loop, EventLoop)
+        watcher.ready(loop)
     await stopped
     if lifespan or (isinstance(app, Rupy) and _mount.has_asgi(app)):
         await _finish_requests(worker)
@@ -83,7 +101,9 @@ async def main(worker: _core.Worker) -> int:
         try:
             async with asyncio.timeout(worker.graceful_timeout or None):
                 await app._shutdown()
-        except (Exception, SystemExit, asyncio.CancelledError):
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if watcher:
+                watcher.failed(error)
             worker.log("shutdown failed\n" + traceback.format_exc())
     if lifespan:
         left = worker.time_left()
@@ -96,6 +116,8 @@ async def main(worker: _core.Worker) -> int:
                 "shutdown failed: no lifespan.shutdown.complete within"
                 f" {limit:.1f} s"
             )
+        if watcher and lifespan.error:
+            watcher.failed(lifespan.error)
     return _EXIT_OK
 
 

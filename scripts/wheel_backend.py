@@ -42,6 +42,16 @@ def metadata() -> str:
     return "\n".join(lines) + "\n"
 
 
+def entry_points() -> str:
+    p = project()
+    groups = {"console_scripts": p["scripts"], **p["entry-points"]}
+    return "\n".join(
+        f"[{group}]\n"
+        + "".join(f"{name} = {target}\n" for name, target in names.items())
+        for group, names in groups.items()
+    )
+
+
 def build_wheel(directory: str, config_settings: Settings = None,
                 metadata_directory: str | None = None) -> str:
     build = ROOT / "build/wheel"
@@ -62,15 +72,13 @@ def build_wheel(directory: str, config_settings: Settings = None,
         and (p.suffix != ".so"
              or p.name.endswith(str(sysconfig.get_config_var("EXT_SUFFIX"))))
     }
-    scripts = "".join(f"{name} = {target}\n"
-                      for name, target in project()["scripts"].items())
     files |= {
         f"{info}/METADATA": metadata().encode(),
         f"{info}/WHEEL": (
             "Wheel-Version: 1.0\nGenerator: rupy-serve\n"
             f"Root-Is-Purelib: false\nTag: {tag}\n"
         ).encode(),
-        f"{info}/entry_points.txt": f"[console_scripts]\n{scripts}".encode(),
+        f"{info}/entry_points.txt": entry_points().encode(),
         f"{info}/LICENSE": (ROOT / "LICENSE").read_bytes(),
     }
     record = ""

@@ -6,6 +6,7 @@
 #include "rupy/py/asgi.h"
 #include "rupy/py/await.h"
 #include "rupy/py/door.h"
+#include "rupy/py/traceback.h"
 #include "rupy/py/websocket.h"
 #include "rupy/py/wsgi.h"
 #include "rupy/serve/command.h"
@@ -92,23 +93,42 @@ set_option(struct rp_config *c, PyObject *name, PyObject *value)
 }
 
 PyDoc_STRVAR(serve_doc,
-             "serve(app, options, /)\n--\n\n"
+             "serve(app, options, run=None, /)\n--\n\n"
              "Serve app until told to stop; return the exit status.\n"
+             "run is called with the Worker instead of rupy._worker.run; "
+             "then only\noptions that say where to listen make it listen.\n"
              "ValueError: an option is not right.");
+
+/* Does any option say where to listen? */
+static bool
+says_where(PyObject *options)
+{
+    static const char *const names[] = {"bind", "host", "port", "uds", "fd"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (PyDict_GetItemString(options, names[i]))
+            return true;
+    return false;
+}
 
 static PyObject *
 core_serve(PyObject *module, PyObject *args)
 {
-    PyObject *app, *options, *key, *value, *result = NULL;
+    PyObject *app, *options, *run = Py_None, *key, *value, *result = NULL;
     struct rp_config c;
     struct rp_door door = {.alone = true};
     Py_ssize_t at = 0;
 
     (void)module;
-    if (!PyArg_ParseTuple(args, "OO!:serve", &app, &PyDict_Type, &options))
+    if (!PyArg_ParseTuple(args, "OO!|O:serve", &app, &PyDict_Type, &options,
+                          &run))
         return NULL;
     door.app = app;
-    door.take_signals = rp_py_is_main_thread();
+    door.take_signals = run == Py_None && rp_py_is_main_thread();
+    if (run != Py_None) {
+        door.run = run;
+        door.inside = !says_where(options);
+    }
     rp_config_init(&c);
     while (PyDict_Next(options, &at, &key, &value))
         if (set_option(&c, key, value) < 0)
@@ -138,6 +158,8 @@ out:
 static PyMethodDef core_methods[] = {
     {"main", core_main, METH_O, main_doc},
     {"serve", core_serve, METH_VARARGS, serve_doc},
+    {"_set_exception_hook", rp_py_set_exception_hook, METH_O,
+     PyDoc_STR("Call this with every exception that is not handled.")},
     {NULL, NULL, 0, NULL},
 };
 

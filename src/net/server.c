@@ -335,6 +335,13 @@ rp_server_listen(struct rp_server *s, int fd)
     return 0;
 }
 
+void
+rp_server_adopt(struct rp_server *s, int fd, const struct rp_peer *peer)
+{
+    rp_count(s->service->counters->accepted, 1);
+    rp_conn_open(s, fd, peer);
+}
+
 static void
 close_idle(struct rp_server *s)
 {
@@ -374,6 +381,13 @@ rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue)
 }
 
 void
+rp_server_drop(struct rp_server *s)
+{
+    while (!rp_list_is_empty(&s->conns))
+        rp_conn_drop(rp_container_of(s->conns.next, struct rp_conn, all));
+}
+
+void
 rp_server_forked(struct rp_server *s)
 {
     for (struct rp_list *l = s->conns.next; l != &s->conns; l = l->next)
@@ -391,8 +405,7 @@ rp_server_free(struct rp_server *s)
 {
     if (!s)
         return;
-    while (!rp_list_is_empty(&s->conns))
-        rp_conn_drop(rp_container_of(s->conns.next, struct rp_conn, all));
+    rp_server_drop(s);
     while (!rp_list_is_empty(&s->dead))
         rp_conn_free(rp_container_of(s->dead.next, struct rp_conn, all));
     s->retiring = true;

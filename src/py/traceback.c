@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "rupy/base/log.h"
+#include "rupy/py/state.h"
 #include "rupy/py/worker.h"
 
 PyObject *
@@ -66,6 +67,33 @@ tell_logger(PyObject *line, PyObject *exc)
     return r != NULL;
 }
 
+PyObject *
+rp_py_set_exception_hook(PyObject *module, PyObject *hook)
+{
+    struct rp_py_state *st = rp_py_state_of_module(module);
+
+    Py_XSETREF(st->exception_hook, hook == Py_None ? NULL : Py_NewRef(hook));
+    Py_RETURN_NONE;
+}
+
+static void
+tell_hook(PyObject *exc)
+{
+    PyObject *core = PyImport_ImportModule("rupy._core"), *hook = NULL, *r;
+
+    if (core)
+        hook = Py_XNewRef(rp_py_state_of_module(core)->exception_hook);
+    if (hook) {
+        r = PyObject_CallOneArg(hook, exc);
+        if (!r)
+            PyErr_WriteUnraisable(hook);
+        Py_XDECREF(r);
+    }
+    Py_XDECREF(hook);
+    Py_XDECREF(core);
+    PyErr_Clear();
+}
+
 void
 rp_py_log_exception(PyObject *line, PyObject *exc)
 {
@@ -73,6 +101,7 @@ rp_py_log_exception(PyObject *line, PyObject *exc)
     PyObject *text;
 
     PyErr_Clear();
+    tell_hook(exc);
     if (line && tell_logger(line, exc))
         return;
     text = rp_py_format_traceback(exc);

@@ -139,6 +139,43 @@ worker_start(struct worker_object *w, PyObject *stopped)
     Py_RETURN_NONE;
 }
 
+/* May it be used from outside?  Else an exception is set. */
+static bool
+is_serving(const struct worker_object *w)
+{
+    if (w->loop && w->stopped)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError, "the worker does not serve");
+    return false;
+}
+
+static PyObject *
+worker_adopt(struct worker_object *w, PyObject *args)
+{
+    unsigned short port;
+    const char *host;
+    int fd;
+
+    if (!PyArg_ParseTuple(args, "isH:adopt", &fd, &host, &port))
+        return NULL;
+    if (!is_serving(w)) {
+        close(fd);
+        return NULL;
+    }
+    w->ops->adopt(w->arg, fd, host, port);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+worker_stop(struct worker_object *w, PyObject *unused)
+{
+    (void)unused;
+    if (!is_serving(w))
+        return NULL;
+    w->ops->stop(w->arg);
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 worker_log(struct worker_object *w, PyObject *text)
 {
@@ -214,6 +251,10 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("Drop what is left; the loop may be closed then.")},
     {"start", (PyCFunction)worker_start, METH_O,
      PyDoc_STR("Accept connections; call the argument when it is over.")},
+    {"adopt", (PyCFunction)worker_adopt, METH_VARARGS,
+     PyDoc_STR("Serve a connected socket.")},
+    {"stop", (PyCFunction)worker_stop, METH_NOARGS,
+     PyDoc_STR("Stop, as if told by a signal.")},
     {"may_report", (PyCFunction)worker_may_report, METH_NOARGS,
      PyDoc_STR("Is a boot failure not reported by another worker already?")},
     {"time_left", (PyCFunction)worker_time_left, METH_NOARGS,
@@ -387,7 +428,9 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
         goto out;
     }
     module = PyImport_ImportModule("rupy._worker");
-    if (module)
+    if (module && c->run)
+        result = PyObject_CallOneArg(c->run, worker);
+    else if (module)
         result = PyObject_CallMethod(module, "run", "O", worker);
     if (result)
         status = (int)PyLong_AsLong(result);

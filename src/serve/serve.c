@@ -388,7 +388,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     rp_upgrade_init(&s.upgrade, config->folder);
     if (write_pid(&s) < 0)
         status = RP_EXIT_USAGE;
-    else if (open_listeners(&s) == 0)
+    else if (door->inside || open_listeners(&s) == 0)
         status = door->alone && config->workers == 1 ? run_alone(&s)
                                                      : run_master(&s);
     close_listeners(&s);

@@ -459,6 +459,29 @@ on_left(void *arg)
     return left > 0 ? left : 0;
 }
 
+static void
+on_adopt(void *arg, int fd, const char *host, uint16_t port)
+{
+    struct serving *s = arg;
+    struct rp_peer peer = {.port = port};
+
+    snprintf(peer.host, sizeof(peer.host), "%s", host);
+    snprintf(peer.server_host, sizeof(peer.server_host), "%s", host);
+    peer.server_port = 80;
+    rp_server_adopt(s->server, fd, &peer);
+}
+
+static void
+on_stop(void *arg)
+{
+    struct serving *s = arg;
+
+    stop(s, "its owner says so");
+    /* The owner was the client as well. */
+    if (s->door->inside)
+        rp_server_drop(s->server);
+}
+
 static const struct rp_py_worker_ops ops = {
     .attach = on_attach,
     .turn = on_turn,
@@ -467,6 +490,8 @@ static const struct rp_py_worker_ops ops = {
     .forked = on_forked,
     .may_report = on_may_report,
     .left = on_left,
+    .adopt = on_adopt,
+    .stop = on_stop,
 };
 
 /* ---- Life ---- */
@@ -518,6 +543,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         .queue_timeout = c->queue_timeout,
         .tick = (uint64_t *)&w->slot->tick_ns,
         .gil_wait = (uint64_t *)&w->slot->counters.gil_wait_ns,
+        .run = door->run,
     };
     int status;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from serving import CHECKOUT, Servers
@@ -55,6 +56,7 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "cors",
         "openapi",
         "templates",
+        "testing",
     ],
 )
 def test_the_lines_of_an_example_work(serve: Servers, name: str) -> None:
@@ -130,3 +132,19 @@ def test_async_clients(serve: Servers) -> None:
     assert server.get("/first/5").text in "01234"
     assert server.get("/first/0").status == 404
     assert server.get("/hurry").status == 504
+
+
+def test_testing() -> None:
+    """The tests of the example pass, and there are some."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-p", "rupy.testing.pytest_plugin"),
+            *("--import-mode=importlib", str(EXAMPLES / "testing.py")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout

@@ -43,11 +43,16 @@ struct rp_server *rp_server_new(struct ev_loop *loop, struct rp_service *v,
 void rp_server_free(struct rp_server *s);
 /* Accept from fd, a listening, non-blocking socket.  0, or -1 and errno. */
 int rp_server_listen(struct rp_server *s, int fd);
+/* Serve a connected, non-blocking socket that did not come from a listening
+ * one; takes fd. */
+void rp_server_adopt(struct rp_server *s, int fd, const struct rp_peer *peer);
 /* Stop accepting, finish what was begun, close idle connections: those that
  * have been idle for a while at once, the others when `idle_grace` seconds
  * have passed.  Connections that come between are taken until the accept
  * queue is empty, if drain_queue. */
 void rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue);
+/* Drop all connections: nobody is at their other ends any more. */
+void rp_server_drop(struct rp_server *s);
 /* In the child of a fork: close the sockets of all connections, and nothing
  * else; the server cannot be used any more. */
 void rp_server_forked(struct rp_server *s);

@@ -40,6 +40,7 @@
     X(json_dumps) /* object -> bytes; NULL before rp_py_state_load_json() */   \
     X(json_loads) /* bytes -> object; the same */                              \
     X(http_error) /* rupy.HTTPError; NULL before the first */                  \
+    X(exception_hook)       /* told of what is not handled; NULL: nobody */    \
     X(websocket_disconnect) /* rupy.WebSocketDisconnect, and ... */            \
     X(websocket_error)      /* ... WebSocketError; NULL before the first */    \
     X(namespace_type)       /* types.SimpleNamespace; NULL before the first */ \

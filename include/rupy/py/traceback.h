@@ -13,5 +13,8 @@ PyObject *rp_py_format_traceback(PyObject *exc);
  * logging, and else, or when that fails, to the server's log.  NULL as line is
  * allowed; no exception is left. */
 void rp_py_log_exception(PyObject *line, PyObject *exc);
+/* core._set_exception_hook(hook, /): also call hook with every such exception;
+ * None: do not. */
+PyObject *rp_py_set_exception_hook(PyObject *module, PyObject *hook);
 
 #endif

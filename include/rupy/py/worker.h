@@ -32,6 +32,11 @@ struct rp_py_worker_ops {
     /* Seconds until the graceful deadline, once it was told to stop; below 0:
      * there is none. */
     double (*left)(void *arg);
+    /* Between start() and detach(): serve a connected socket, which is taken,
+     * as one of that client. */
+    void (*adopt)(void *arg, int fd, const char *host, uint16_t port);
+    /* The same time: be told to stop. */
+    void (*stop)(void *arg);
 };
 
 struct rp_py_worker_config {
@@ -53,6 +58,8 @@ struct rp_py_worker_config {
     double queue_timeout; /* seconds they may wait for one; 0: no limit */
     uint64_t *tick;       /* heartbeat, NULL: none */
     uint64_t *gil_wait;   /* see rp_loop_set_gil_wait(); NULL: not asked */
+    struct _object *run;  /* called with the Worker, borrowed; NULL: the run()
+                           * of rupy/_worker.py */
 };
 
 /* Load the application (or take `app`, borrowed, when it is not NULL), serve

@@ -15,8 +15,11 @@ struct rp_door {
     struct _object *app; /* borrowed; NULL: config->app says which */
     char *title;         /* argv of the program, one stretch of memory; NULL */
     size_t title_n;
-    bool alone;        /* serve in this process, if one worker is enough */
-    bool take_signals; /* TERM, INT and QUIT stop it; only in a main thread */
+    bool alone;          /* serve in this process, if one worker is enough */
+    bool take_signals;   /* TERM, INT and QUIT stop it; only in a main thread */
+    bool inside;         /* nobody listens: connections are given to the worker,
+                        * and so is the word to stop */
+    struct _object *run; /* see rp_py_worker_config; NULL */
 };
 
 /* Serve until told to stop; return the exit status (enum rp_exit of

@@ -1,0 +1,297 @@
+"""TestClient: requests, streams and WebSockets that wait for the answer."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypedDict, Unpack
+
+from rupy import Headers
+from rupy._errors import HeaderItems
+
+from . import _content
+from ._connection import Connection
+from ._frames import Frames
+from ._request import MISSING, Base, Prepared, Response, chunk_of, is_async
+from ._server import Worker
+from ._websocket import WebSocket, WebSocketDenied, check_accepted
+from ._wire import AnswerParser, ProtocolError
+
+
+class How(TypedDict, total=False):
+    """What a request may have beside method and URL.
+
+    One of ``content``, ``data`` (with or without ``files``) and ``json``.
+    """
+
+    params: _content.Pairs
+    headers: HeaderItems
+    cookies: Mapping[str, str]
+    content: _content.Content
+    data: _content.Pairs
+    files: _content.Files
+    json: Any
+    follow_redirects: bool
+    timeout: float | None
+
+
+class HowWebSocket(TypedDict, total=False):
+    params: _content.Pairs
+    headers: HeaderItems
+    cookies: Mapping[str, str]
+    subprotocols: Iterable[str]
+    timeout: float | None
+
+
+class StreamResponse(Response):
+    """An answer whose content comes piece by piece.
+
+    Iterating gives what the server sent, chunk by chunk.
+    """
+
+    _pull: Callable[[], bytes | None]
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self._pull()) is not None:
+            yield piece
+
+    def lines(self) -> Iterator[str]:
+        """Lines as they come, without their ends."""
+        rest = ""
+        for piece in self:
+            *lines, rest = (rest + piece.decode()).split("\n")
+            for line in lines:
+                yield line.removesuffix("\r")
+        if rest:
+            yield rest
+
+    def read(self) -> bytes:
+        """All that is left; then it is ``body``."""
+        self._body = b"".join(self)
+        return self._body
+
+
+class TestClient(Base):
+    """Ask an application in this process, through the whole server but
+    without a port.
+
+    The application, a Rupy, an ASGI or a WSGI one, runs in a thread with an
+    event loop of its own.  In a ``with`` block it starts at the beginning and
+    ends at the end, its lifespan included; without one it starts at the first
+    request and ends with ``close()``.
+
+    ``headers`` and ``cookies`` go with every request.  An exception that the
+    application does not handle is raised in the test, unless
+    ``raise_server_exceptions`` is False: then the answer is seen, 500.
+    ``timeout`` is in seconds, for each call; None is no limit.  ``client`` is
+    what ``request.client`` says.  ``options`` are those of rupy-serve(1), as
+    in ``Rupy.run()``.
+
+    Not for several threads at once.
+    """
+
+    __test__ = False  # pytest: it is no test
+
+    _finalizer: Callable[[], Any] | None = None
+
+    def __enter__(self) -> TestClient:
+        self._start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _start(self) -> Worker:
+        if self._worker is None:
+            worker = self._new_worker()
+            worker.start(self._startup_timeout)
+            self._worker = worker
+            self._finalizer = weakref.finalize(self, _stop, worker)
+        return self._worker
+
+    def close(self) -> None:
+        """End the application; raises what its shutdown raised, or what it
+        raised before and nobody has seen."""
+        worker = self._worker
+        if worker is None:
+            return
+        if self._finalizer is not None:
+            self._finalizer.detach()  # type: ignore[attr-defined]
+        try:
+            worker.stop(self.timeout)
+            self._look(False)
+        finally:
+            self._worker = None
+
+    # ---- requests ----
+
+    def request(self, method: str, url: str, **how: Unpack[How]) -> Response:
+        """Send a request and wait for the whole answer.
+
+        TimeoutError when it does not come; ProtocolError when it breaks off
+        and the application raised nothing.
+        """
+        follow = how.pop("follow_redirects", self.follow_redirects)
+        timeout = how.pop("timeout", self.timeout)
+        request: Prepared | None = self._prepared(method, url, how)
+        history: list[Response] = []
+        while request is not None:
+            with self._exchange(request, timeout) as answer:
+                answer.read()
+            answer.history = list(history)
+            self._look(answer.status >= 500)
+            request = self._redirected(request, answer) if follow else None
+            history.append(answer)
+        return answer
+
+    def _prepared(self, method: str, url: str, how: How) -> Prepared:
+        return self._prepare(
+            method,
+            url,
+            how.get("params"),
+            how.get("headers"),
+            how.get("cookies"),
+            how.get("content"),
+            how.get("data"),
+            how.get("files"),
+            how.get("json", MISSING),
+        )
+
+    @contextlib.contextmanager
+    def _exchange(
+        self, request: Prepared, timeout: float | None
+    ) -> Iterator[StreamResponse]:
+        if is_async(request.body):
+            raise TypeError("content is asynchronous: use AsyncTestClient")
+        what = f"{request.method} {request.url}"
+        conn = Connection(self._start().connect(), what)
+        parser = AnswerParser(request.method)
+        try:
+            conn.send(self._head(request), _pieces(request))
+            self._wait(conn, parser, lambda: parser.head is not None, timeout)
+            answer = self._response(request, parser)
+            stream = StreamResponse.__new__(StreamResponse)
+            stream.__dict__.update(vars(answer))
+
+            def pull() -> bytes | None:
+                self._wait(
+                    conn,
+                    parser,
+                    lambda: bool(parser.chunks) or parser.done,
+                    timeout,
+                )
+                if parser.chunks:
+                    return parser.chunks.popleft()
+                stream.trailers = Headers(parser.trailers)
+                return None
+
+            stream._pull = pull
+            yield stream
+        finally:
+            conn.close()
+
+    def _wait(
+        self,
+        conn: Connection,
+        parser: AnswerParser,
+        until: Callable[[], bool],
+        timeout: float | None,
+    ) -> None:
+        try:
+            conn.run(until, parser.feed, timeout)
+        except (ProtocolError, TimeoutError):
+            self._look(True)
+            raise
+
+    def get(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("GET", url, **how)
+
+    def head(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("HEAD", url, **how)
+
+    def options(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("OPTIONS", url, **how)
+
+    def post(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("POST", url, **how)
+
+    def put(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("PUT", url, **how)
+
+    def patch(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("PATCH", url, **how)
+
+    def delete(self, url: str, **how: Unpack[How]) -> Response:
+        return self.request("DELETE", url, **how)
+
+    @contextlib.contextmanager
+    def stream(
+        self, method: str, url: str, **how: Unpack[How]
+    ) -> Iterator[StreamResponse]:
+        """The answer as soon as it begins.  Leaving the block early is a
+        client that goes away.  Redirections are not followed."""
+        how.pop("follow_redirects", None)
+        timeout = how.pop("timeout", self.timeout)
+        request = self._prepared(method, url, how)
+        with self._exchange(request, timeout) as answer:
+            yield answer
+        self._look(False)
+
+    # ---- WebSockets ----
+
+    @contextlib.contextmanager
+    def websocket(
+        self, url: str, **how: Unpack[HowWebSocket]
+    ) -> Iterator[WebSocket]:
+        """Open a WebSocket; it is closed at the end of the block.
+
+        WebSocketDenied, with the answer, when it is not accepted.
+        """
+        timeout = how.get("timeout", self.timeout)
+        request, key = self._handshake(
+            url,
+            how.get("params"),
+            how.get("headers"),
+            how.get("cookies"),
+            how.get("subprotocols", ()),
+        )
+        conn = Connection(self._start().connect(), f"WebSocket {request.url}")
+        parser = AnswerParser("GET")
+        try:
+            conn.send(self._head(request))
+            self._wait(conn, parser, lambda: parser.head is not None, timeout)
+            if parser.head is None or parser.head.status != 101:
+                self._wait(conn, parser, lambda: parser.done, timeout)
+                self._look(True)
+                denied = self._response(request, parser)
+                denied._body = b"".join(parser.chunks)
+                raise WebSocketDenied(denied)
+            answer = self._response(request, parser)
+            check_accepted(answer, key)
+            frames = Frames()
+            if parser.rest:
+                frames.feed(parser.rest)
+            ws = WebSocket(conn, answer, frames, self._look, timeout)
+            yield ws
+            self._look(False)
+            ws.close()
+            self._look(True)
+        finally:
+            conn.close()
+
+
+def _pieces(request: Prepared) -> Iterator[bytes]:
+    body: Any = request.body
+    if isinstance(body, bytes):
+        yield body
+    elif body is not None:
+        for data in body:
+            if data:
+                yield chunk_of(data)
+        yield b"0\r\n\r\n"
+
+
+def _stop(worker: Worker) -> None:
+    with contextlib.suppress(BaseException):
+        worker.stop(1.0)
