@@ -20,6 +20,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
+from ._forms import UploadFile
+
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 
@@ -33,6 +35,10 @@ _PLAIN: dict[Any, Schema] = {
     float: {"type": "number"},
     str: {"type": "string"},
     bytes: {"type": "string", "contentMediaType": "application/octet-stream"},
+    UploadFile: {
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+    },
     datetime.datetime: {"type": "string", "format": "date-time"},
     datetime.date: {"type": "string", "format": "date"},
     datetime.time: {"type": "string", "format": "time"},
@@ -100,8 +106,8 @@ class Schemas:
         try:
             if kind in _PLAIN:
                 return dict(_PLAIN[kind])
-        except TypeError:  # not hashable
-            return {}
+        except TypeError:  # Annotated with what has no hash has none itself
+            pass
         if isinstance(kind, typing.NewType):
             return self.of(kind.__supertype__, mode)
         if hasattr(kind, "__value__"):  # the type statement of 3.12

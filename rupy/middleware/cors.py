@@ -27,7 +27,8 @@ class CORS:
 
     Preflight requests are answered here, 204, or 403 for an origin that is
     not allowed.  Other requests are always passed on: it is the browser that
-    keeps the answer from the page.  Error answers have the fields too.
+    keeps the answer from the page.  What the handler itself says of allowed
+    origins is replaced.  Error answers have the fields too.
     Browsers do not ask for WebSockets: their handlers look at Origin.
 
     Raises ValueError for what is no origin, for credentials together with an
@@ -128,6 +129,9 @@ class CORS:
         # Fetch 3.2.6: also when there is no Origin, or one that is not
         # allowed, or a cache would give that answer to those that are.
         add_vary(headers, "Origin")
+        # The application may give the same Response every time.
+        headers.pop("access-control-allow-origin", None)
+        headers.pop("access-control-allow-credentials", None)
         if origin is not None and self._allows(origin):
             headers["access-control-allow-origin"] = origin
             if self._credentials:

@@ -32,7 +32,8 @@ class RateLimit:
 
     Each worker counts for itself: with four of them a client may get four
     times as much.  ``max_clients`` bounds the memory, some 200 bytes each;
-    beyond that those that were seen longest ago are forgotten.
+    beyond that those that were seen longest ago are forgotten.  ``clock``
+    gives seconds, for tests.
 
     Raises ValueError for a limit or a window that is none.
     """

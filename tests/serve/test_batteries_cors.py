@@ -22,6 +22,12 @@ def handlers(app):
     def varies():
         return Response("x", headers={"vary": "Accept, origin"})
 
+    shared = Response("shared")
+
+    @app.get("/shared")
+    def same():
+        return shared
+
     @app.get("/raise")
     def fails():
         raise RuntimeError("on purpose")
@@ -113,6 +119,18 @@ def test_without_an_origin_only_vary_is_there(server: Server) -> None:
 
 def test_vary_is_joined_and_never_said_twice(server: Server) -> None:
     assert server.get("/list/vary").get_all("vary") == ["Accept, origin"]
+
+
+def test_one_response_object_for_all_keeps_nothing_of_an_origin(
+    server: Server,
+) -> None:
+    for _ in range(2):
+        answer = server.get("/list/shared", Origin=GOOD)
+        assert answer.get_all(ALLOW + "origin") == [GOOD]
+        answer = server.get("/list/shared", Origin=BAD)
+        assert answer.get(ALLOW + "origin") is None
+        assert answer.get(ALLOW + "credentials") is None
+        assert answer.get_all("vary") == ["Origin"]
 
 
 def test_any_origin_is_a_star_without_vary(server: Server) -> None:

@@ -17,6 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import CHECKOUT, Server, Servers
 
 APP = """
+from collections.abc import AsyncIterator
 from typing import Annotated, TypedDict
 from rupy import Request, Rupy
 from rupy.openapi import operation
@@ -37,6 +38,11 @@ def handlers(app):
     @app.get("/plain")
     def plain() -> str:
         return "text"
+
+    @app.get("/x/<f:float>")
+    async def endless(f: float) -> AsyncIterator[str]:
+        while True:
+            yield "line of an answer without an end\\n" * 100
     return app
 
 TITLE = '</title><script>alert(1)</script>"'
@@ -69,7 +75,7 @@ def test_the_document_is_valid_and_complete(server: Server) -> None:
     assert list(made["paths"]) == [
         f"{prefix}{path}"
         for prefix in ("", "/inner", "/other", "/away")
-        for path in ("/notes/{id}/{rest}", "/plain")
+        for path in ("/notes/{id}/{rest}", "/plain", "/x/{f}")
     ]
     assert "servers" not in made
 
@@ -78,7 +84,7 @@ def test_a_mounted_document_says_where_it_is(server: Server) -> None:
     made = server.get("/inner/openapi.json").json()
     OpenAPIV31SpecValidator(made).validate()
     assert made["servers"] == [{"url": "/inner"}]
-    assert list(made["paths"]) == ["/notes/{id}/{rest}", "/plain"]
+    assert list(made["paths"]) == ["/notes/{id}/{rest}", "/plain", "/x/{f}"]
     made = server.get("/other/d.json").json()
     assert made["servers"] == [{"url": "https://api.example.org/v1"}]
     assert server.get("/other/docs").status == 404
@@ -221,6 +227,9 @@ const script = require("fs").readFileSync(0, "utf8");
   text.value = '{"sent": true}';
   await put.all("button")[0].listeners.click();
   result.answer = put.all("pre")[0].textContent;
+  const endless = operations[2];
+  await endless.all("button")[0].listeners.click();
+  result.endless = endless.all("pre")[0].textContent;
   console.log(JSON.stringify(result));
 })();
 """
@@ -248,12 +257,17 @@ def test_the_page_shows_operations_and_sends_requests(
     assert result["summaries"] == [
         "PUT/notes/{id}/{rest} <b>Summary</b> deprecated",
         "GET/plain ",
+        "GET/x/{f} ",
         "Note",
     ]
     assert result["first"] == ["0", "text", ""]
     # What refers to itself ends there.
     assert json.loads(result["sample"]) == {"title": "text", "others": []}
     assert set(result["links"]) == {"#schema-Note"}
+    # One without an end is cut off.
+    assert result["endless"].startswith("GET /inner/x/0.0\n\n200 OK")
+    assert result["endless"].endswith("\n...")
+    assert 100_000 < len(result["endless"]) < 101_000
     head, _, body = result["answer"].rpartition("\n\n")
     assert head.startswith(
         "PUT /inner/notes/0/a%20b/c%3Fd?q=x&q=y%26z\n\n200 OK"

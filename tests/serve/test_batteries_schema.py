@@ -13,6 +13,7 @@ import msgspec
 import pydantic
 import pytest
 
+from rupy import UploadFile
 from rupy._schema import Schemas
 
 
@@ -84,6 +85,17 @@ class Page(TypedDict, total=False):
         (
             Annotated[int, pydantic.Field(gt=1, description="D")],
             {"type": "integer", "exclusiveMinimum": 1, "description": "D"},
+        ),
+        (
+            Annotated[int, pydantic.Field(ge=1), ["no hash"]],
+            {"type": "integer", "minimum": 1},
+        ),
+        (
+            UploadFile,
+            {
+                "type": "string",
+                "contentMediaType": "application/octet-stream",
+            },
         ),
         (Callable[[], int], {}),
     ],
