@@ -95,7 +95,7 @@ rp_exchange_is_half_closed(const struct rp_exchange *x)
 bool
 rp_exchange_is_overdue(const struct rp_exchange *x)
 {
-    return x->overdue;
+    return x->root->overdue;
 }
 
 void

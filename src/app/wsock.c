@@ -29,6 +29,13 @@ rp_wsock_tell_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
 }
 
 void
+rp_wsock_tell_owed(struct rp_wsock *w)
+{
+    if (w->owes_close)
+        rp_wsock_tell_close(w, w->code, (struct rp_str){w->reason, w->nreason});
+}
+
+void
 rp_wsock_finish(struct rp_wsock *w, bool linger)
 {
     w->state = CLOSED;
@@ -44,6 +51,7 @@ give_up(struct rp_wsock *w, unsigned code, struct rp_str reason)
     if (w->state == OPEN)
         rp_ws_close_write(&w->sink->out, code, reason);
     w->code = (uint16_t)code;
+    w->nreason = 0;
     w->owes_close = true;
     rp_wsock_finish(w, true);
 }
@@ -100,13 +108,36 @@ on_ping(struct rp_wsock *w, struct rp_str data)
 }
 
 static void
-on_close(struct rp_wsock *w, const struct rp_ws_message *m)
+answer_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
 {
     /* RFC 6455 5.5.1: the answer has the same code. */
     if (w->state == OPEN)
-        rp_ws_close_write(&w->sink->out, m->code, RP_STR(""));
+        rp_ws_close_write(&w->sink->out, code, RP_STR(""));
     rp_wsock_finish(w, false);
-    rp_wsock_tell_close(w, m->code, m->data);
+    rp_wsock_tell_close(w, code, reason);
+}
+
+void
+rp_wsock_heed_close(struct rp_wsock *w)
+{
+    w->said_close = false;
+    answer_close(w, w->code, (struct rp_str){w->reason, w->nreason});
+}
+
+/* RFC 6455 5.5.1 lets us finish what we are about to send first, and the
+ * client waits: messages that came before are answered before. */
+static void
+on_close(struct rp_wsock *w, const struct rp_ws_message *m)
+{
+    if (w->state != OPEN || w->ops == NULL || w->nwaiting == 0) {
+        answer_close(w, m->code, m->data);
+        return;
+    }
+    w->said_close = true;
+    w->since = rp_wsock_now(w);
+    w->code = (uint16_t)m->code;
+    w->nreason = (uint8_t)m->data.n;
+    memcpy(w->reason, m->data.p, m->data.n);
 }
 
 static void
@@ -150,6 +181,12 @@ wsock_feed(struct rp_session *s, const char *p, size_t n)
     w->feeding = true;
     while (used < n && w->state != CLOSED) {
         struct rp_ws_message m;
+
+        /* RFC 6455 5.5.1: nothing that counts follows. */
+        if (w->said_close) {
+            used = n;
+            break;
+        }
         ssize_t k;
 
         w->paused = has_enough(w);
@@ -170,8 +207,7 @@ wsock_feed(struct rp_session *s, const char *p, size_t n)
     /* More came behind the end: it must not meet a closed socket. */
     if (used < n)
         w->sink->ops->close(w->sink, true);
-    if (w->owes_close)
-        rp_wsock_tell_close(w, w->code, RP_STR(""));
+    rp_wsock_tell_owed(w);
     return n;
 }
 
@@ -188,7 +224,8 @@ wsock_eof(struct rp_session *s)
 {
     struct rp_wsock *w = (struct rp_wsock *)s;
 
-    if (w->state != CLOSED)
+    /* Who said that it closes may do so, and still read. */
+    if (w->state != CLOSED && !w->said_close)
         lose(w);
 }
 
@@ -229,10 +266,10 @@ static void
 wsock_gone(struct rp_session *s)
 {
     struct rp_wsock *w = (struct rp_wsock *)s;
-    unsigned code = w->owes_close ? w->code : RP_WS_ABNORMAL;
+    unsigned code = w->owes_close || w->said_close ? w->code : RP_WS_ABNORMAL;
 
     w->state = CLOSED;
-    rp_wsock_tell_close(w, code, RP_STR(""));
+    rp_wsock_tell_close(w, code, (struct rp_str){w->reason, w->nreason});
     rp_list_del(&w->all);
     w->v->n--;
     rp_ws_reader_fini(&w->reader);
@@ -382,12 +419,28 @@ rp_wsock_close(struct rp_wsock *w, unsigned code, struct rp_str reason)
         errno = EPIPE;
         return -1;
     }
+    if (w->said_close) {
+        /* It closes from both ends; a handler that is done answers. */
+        if (code == RP_WS_NORMAL)
+            code = w->code;
+        rp_ws_close_write(&w->sink->out, code, reason);
+        rp_wsock_finish(w, false);
+        w->owes_close = true;
+        return 0;
+    }
     rp_ws_close_write(&w->sink->out, code, reason);
     w->state = CLOSING;
     w->since = rp_wsock_now(w);
     w->sink->ops->wake(w->sink);
     unpause(w);
     return 0;
+}
+
+void
+rp_wsock_idle(struct rp_wsock *w)
+{
+    if (w->said_close && w->state == OPEN)
+        rp_wsock_heed_close(w);
 }
 
 void

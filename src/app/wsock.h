@@ -21,13 +21,16 @@ struct rp_wsock {
     bool owes_close; /* close() is to be told */
     bool pong_owed;  /* when there is room: see on_ping() */
     bool ping_open;  /* no pong came since our last ping */
+    bool said_close; /* the client, while messages waited: OPEN until they are
+                      * answered; code and reason are of its close frame */
     uint16_t code;   /* why it is over */
     uint32_t nwaiting;
     size_t waiting; /* bytes of messages that were not taken */
     double since;   /* the deadline of the state runs from here */
     double pinged, heard, born;
-    uint8_t npong;
+    uint8_t npong, nreason;
     char pong[RP_WS_CONTROL_MAX];
+    char reason[RP_WS_CLOSE_REASON_MAX];
 };
 
 static inline double
@@ -36,11 +39,15 @@ rp_wsock_now(const struct rp_wsock *w)
     return *w->v->now;
 }
 
+/* The client's close frame, which waited, counts now. */
+void rp_wsock_heed_close(struct rp_wsock *w);
 /* No more of this client.  linger: it may be sending still. */
 void rp_wsock_finish(struct rp_wsock *w, bool linger);
 /* Tell the handler of the end, unless it was told. */
 void rp_wsock_tell_close(struct rp_wsock *w, unsigned code,
                          struct rp_str reason);
+/* The same, if it is owed. */
+void rp_wsock_tell_owed(struct rp_wsock *w);
 /* Say why in a close frame, without waiting for an answer, and tell the
  * handler. */
 void rp_wsock_fail(struct rp_wsock *w, unsigned code, const char *text);

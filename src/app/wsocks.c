@@ -48,6 +48,10 @@ tick_open(struct rp_wsock *w)
 
     if (w->v->retiring)
         rp_wsock_close(w, RP_WS_SERVICE_RESTART, RP_STR(""));
+    else if (w->said_close && has_passed(w, w->since, c->close_timeout))
+        rp_wsock_heed_close(w);
+    else if (w->said_close)
+        return;
     else if (has_passed(w, w->born, c->max_lifetime))
         rp_wsock_close(w, RP_WS_GOING_AWAY, RP_STR("end of its lifetime"));
     else if (has_passed(w, w->heard, c->idle_timeout))
@@ -72,8 +76,7 @@ tick(struct rp_wsock *w)
     case CLOSED:
         break;
     }
-    if (w->owes_close)
-        rp_wsock_tell_close(w, w->code, RP_STR(""));
+    rp_wsock_tell_owed(w);
 }
 
 void

@@ -62,11 +62,18 @@ void
 rp_await_wake(struct rp_py_state *st, struct rp_await_queue *q)
 {
     /* A future only queues what waits for it: the list stays as it is. */
-    for (struct rp_list *l = q->waiting.next; l != &q->waiting; l = l->next) {
+    struct rp_list *next;
+
+    for (struct rp_list *l = q->waiting.next; l != &q->waiting; l = next) {
         struct await_object *w = rp_container_of(l, struct await_object, link);
 
+        /* But the collector may run, and nobody else may have this one: a
+         * task that nobody keeps. */
+        Py_INCREF(w);
         if (wake_one(st, w->future) < 0)
-            PyErr_WriteUnraisable(w->future);
+            PyErr_WriteUnraisable((PyObject *)w);
+        next = w->state == WAITING ? l->next : q->waiting.next;
+        Py_DECREF(w);
     }
 }
 

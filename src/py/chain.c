@@ -103,7 +103,7 @@ rp_front_begin(PyObject *unused, PyObject *request)
     (void)unused;
     if (!f)
         return NULL;
-    if (f->begun || !f->inner) {
+    if (f->begun || !f->inner || f->inner->is_websocket) {
         PyErr_SetString(PyExc_RuntimeError,
                         "call_next() was called twice for one request");
         return NULL;

@@ -227,9 +227,10 @@ front_eof(void *self, struct rp_exchange *x)
 {
     struct rp_front *f = rp_front_of(x);
 
-    rp_native_ops.eof(self, x);
     if (f->tapped)
         rp_tapped_eof(f->tapped);
+    /* The last: it may end the exchange. */
+    rp_native_ops.eof(self, x);
 }
 
 static void

@@ -87,6 +87,7 @@ run(struct rp_pool *pool, struct rp_job *job)
             PyContext_Exit(context);
         } else {
             PyErr_WriteUnraisable(pool->context);
+            job->late = true; /* no memory: nothing has run */
         }
         Py_XDECREF(context);
     }

@@ -295,6 +295,8 @@ rp_wsgi_send_now(struct rp_wsgi_call *call, PyObject *owner, struct rp_str s)
 {
     if (call->thread)
         return rp_wsgi_send(call, owner, s, false);
+    if (!call->x)
+        return 0; /* the answer is complete: cut off */
     if (call->stage == RP_WSGI_HEAD && rp_wsgi_send_head(call, -1) < 0)
         return -1;
     call->sent += s.n;

@@ -233,6 +233,8 @@ rp_wslink_receive(struct rp_wslink *l, PyObject **message)
         *message = item.message;
         return RP_AWAIT_DONE;
     }
+    if (l->w)
+        rp_wsock_idle(l->w); /* on_close() may be called */
     return l->stage == RP_WSLINK_OVER ? RP_AWAIT_DONE : RP_AWAIT_WAIT;
 }
 

@@ -435,3 +435,34 @@ def test_what_cannot_be_called_is_refused_at_registration(
         strict=True,
     ):
         assert wanted in text
+
+
+def test_who_half_closes_behind_events_ends_them(serve: Servers) -> None:
+    server = serve("""
+import asyncio
+from rupy import Event, EventStream, Rupy
+app = Rupy()
+
+@app.middleware
+async def around(request, call_next):
+    return await call_next(request)
+
+@app.get("/events")
+async def events(request):
+    async def more():
+        while True:
+            yield Event("tick")
+            await asyncio.sleep(0.01)
+    return EventStream(more())
+
+@app.get("/")
+def index(request):
+    return "here"
+""")
+    for _ in range(20):
+        with server.connect() as client:
+            client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.head()[0] == 200
+            client.shutdown()
+            client.ends()
+    assert server.get("/").text == "here"

@@ -280,6 +280,17 @@ def test_messages_in_one_packet_come_back_in_order(server: Server) -> None:
     assert [ws.message() for _ in range(500)] == [str(i) for i in range(500)]
 
 
+def test_what_came_before_a_close_frame_is_answered(server: Server) -> None:
+    n = len(events(server))
+    ws = ws_connect(server, "/echo")
+    messages = [str(i) for i in range(50)]
+    packet = b"".join(frame(TEXT, m) for m in messages)
+    ws.client.send(packet + frame(CLOSE, b"\x0f\xa1bye"))
+    assert [ws.message() for _ in messages] == messages
+    assert ws.ends_with() == 4001
+    assert wait_event(server, n) == [[4001, "bye"]]
+
+
 def test_1012_when_the_worker_stops(serve: Servers) -> None:
     server = serve("websocket_native_story:app", "--app-dir", str(HERE))
     many = [ws_connect(server, "/echo") for _ in range(3)]

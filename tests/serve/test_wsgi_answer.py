@@ -295,3 +295,23 @@ def test_w28_a_request_is_in_one_thread(server: Server) -> None:
         assert len(names) <= 3
     else:
         assert len(names) == 1
+
+
+def test_write_behind_an_answer_that_is_complete_is_cut_off(
+    serve: Servers,
+) -> None:
+    server = serve(
+        "class One:\n"
+        "    def __init__(self, write):\n"
+        "        self.write = write\n"
+        "    def __len__(self):\n"
+        "        return 1\n"
+        "    def __iter__(self):\n"
+        "        yield b'one'\n"
+        "        self.write(b'two')\n"
+        "def app(environ, start_response):\n"
+        "    return One(start_response('200 OK', []))\n"
+    )
+    with server.connect() as client:
+        for _ in range(3):
+            assert client.get("/").text == "one"

@@ -66,7 +66,7 @@ struct rp_wsock_pending {
 
 /* What a handler is told, from the loop's turn and never from inside a call
  * that it makes itself, but that rp_wsock_taken() may be called from
- * message(). */
+ * message(), and that rp_wsock_idle() may call close(). */
 struct rp_wsock_ops {
     /* A message: text is UTF-8.  data is good until this returns.  It counts
      * as waiting until rp_wsock_taken(w, data.n). */
@@ -110,6 +110,10 @@ struct rp_session *rp_wsock_session(struct rp_wsock *w);
 
 /* The handler is done with a message of n bytes. */
 void rp_wsock_taken(struct rp_wsock *w, size_t n);
+/* The handler has taken all messages and waits for the next.  A close frame
+ * that came behind them counts from now on: then close() is called from in
+ * here. */
+void rp_wsock_idle(struct rp_wsock *w);
 /* Send a message; text must be UTF-8.  Return 0, or 1 when the client is
  * slow: it was taken, but wait for drained() before the next.  -1 and errno:
  * EPIPE it is closing, ENOBUFS the client is so slow that it was given up

@@ -226,7 +226,75 @@ START_TEST(nothing_is_read_while_too_many_messages_wait)
     wsfake_told(&s, "T(a)");
     rp_wsock_taken(s.w, 1);
     fake_feed(&s.f, "", 0);
+    wsfake_told(&s, "");
+    rp_wsock_taken(s.w, 1);
+    rp_wsock_idle(s.w);
     wsfake_told(&s, "C1000()");
+    wsfake_fini(&s);
+}
+END_TEST
+
+START_TEST(a_close_frame_counts_when_what_came_before_it_is_answered)
+{
+    struct wsfake s;
+
+    wsfake_init(&s);
+    s.holds = s.quiet = true;
+    wsfake_feed(&s, FIN | TEXT, S("a"));
+    wsfake_feed(&s, FIN | CLOSE,
+                S("\x0f\xa1"
+                  "bye"));
+    wsfake_feed(&s, FIN | TEXT, S("behind the end"));
+    s.f.session->ops->eof(s.f.session);
+    wsfake_told(&s, "T(a)");
+    wsfake_sent(&s, S(""));
+    ck_assert(rp_wsock_is_open(s.w));
+    rp_wsock_taken(s.w, 1);
+    ck_assert_int_eq(rp_wsock_send(s.w, true, "b", 1), 0);
+    wsfake_sent(&s, S("\x81\x01"
+                      "b"));
+    rp_wsock_idle(s.w);
+    wsfake_sent(&s, S("\x88\x02\x0f\xa1"));
+    wsfake_told(&s, "C4001(bye)");
+    wsfake_fini(&s);
+}
+END_TEST
+
+START_TEST(a_close_frame_counts_when_the_handler_is_done_or_too_late)
+{
+    struct wsfake s;
+
+    wsfake_init(&s);
+    s.holds = s.quiet = true;
+    wsfake_feed(&s, FIN | TEXT, S("a"));
+    wsfake_feed(&s, FIN | CLOSE,
+                S("\x0f\xa1"
+                  "bye"));
+    ck_assert_int_eq(rp_wsock_close(s.w, RP_WS_NORMAL, RP_STR("")), 0);
+    wsfake_sent(&s, S("\x88\x02\x0f\xa1"));
+    wsfake_tick(&s, 1);
+    wsfake_told(&s, "T(a)C4001(bye)");
+    wsfake_fini(&s);
+
+    wsfake_init(&s);
+    s.holds = s.quiet = true;
+    wsfake_feed(&s, FIN | TEXT, S("a"));
+    wsfake_feed(&s, FIN | CLOSE, S("\x03\xe8"));
+    wsfake_tick(&s, s.all.config.close_timeout - 1);
+    wsfake_told(&s, "T(a)");
+    wsfake_tick(&s, 1);
+    wsfake_sent(&s, S("\x88\x02\x03\xe8"));
+    wsfake_told(&s, "C1000()");
+    wsfake_fini(&s);
+
+    wsfake_init(&s);
+    s.holds = s.quiet = true;
+    wsfake_feed(&s, FIN | TEXT, S("a"));
+    wsfake_feed(&s, FIN | CLOSE,
+                S("\x0f\xa1"
+                  "bye"));
+    wsfake_gone(&s);
+    wsfake_told(&s, "T(a)C4001(bye)");
     wsfake_fini(&s);
 }
 END_TEST
@@ -402,6 +470,10 @@ main(void)
     tcase_add_loop_test(t, every_case_gives_the_same_at_any_cut, 0,
                         (int)COUNT(rows));
     tcase_add_test(t, a_client_that_vanishes_is_1006_and_told_once);
+    tcase_add_test(t,
+                   a_close_frame_counts_when_what_came_before_it_is_answered);
+    tcase_add_test(t,
+                   a_close_frame_counts_when_the_handler_is_done_or_too_late);
     tcase_add_test(t, the_server_closes_and_waits_for_the_client);
     tcase_add_test(t, a_handler_may_close_while_it_is_told_of_a_message);
     tcase_add_test(t, closes_that_may_not_be_sent_are_refused);
