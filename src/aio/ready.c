@@ -186,11 +186,13 @@ rp_ring_run(struct rp_loop *loop)
     struct rp_ring *r = &loop->ring;
     size_t n = r->n;
 
-    if (n > 0 && !loop->visible && rp_loop_show(loop) < 0)
-        return -1;
     for (; n > 0 && r->n > 0; n--) {
-        struct rp_ready e = pop(r);
+        struct rp_ready e;
 
+        /* What ran before may have hidden it: a generator, say. */
+        if (!loop->visible && rp_loop_show(loop) < 0)
+            return -1;
+        e = pop(r);
         if (run(loop, &e) < 0)
             return -1;
         if (loop->pending)

@@ -201,6 +201,8 @@ on_orphan_done(void *arg, PyObject *result)
     if (result)
         return;
     exc = rp_py_take_exception();
+    if (rp_py_state_load_http_error(app->st) < 0)
+        PyErr_Clear();
     if (!PyErr_GivenExceptionMatches(exc, PyExc_Exception) ||
         (app->st->http_error &&
          PyErr_GivenExceptionMatches(exc, app->st->http_error))) {

@@ -435,3 +435,31 @@ def test_background_tasks_end_with_the_worker(serve: Servers) -> None:
     assert "shutdown" in server.stdout
     for trouble in ("Task was", "never", "unclosed", "Traceback"):
         assert trouble not in server.stderr
+
+
+def test_generators_do_not_hide_the_loop_from_tasks(serve: Servers) -> None:
+    """A def, or a generator, sees no running loop; whoever runs next in the
+    same turn does."""
+    server = serve("""
+import asyncio, time
+from rupy import Rupy
+app = Rupy()
+
+@app.get("/stream")
+def stream(request):
+    for i in range(400):
+        time.sleep(0.001)
+        yield "x"
+
+@app.get("/task")
+async def task(request):
+    for i in range(100):
+        await asyncio.sleep(0)
+        asyncio.get_running_loop()
+    return "seen"
+""")
+    with server.connect() as streaming:
+        streaming.send(head_of("GET", "/stream"))
+        assert streaming.head()[0] == 200
+        assert server.get("/task").text == "seen"
+        assert b"".join(streaming.chunks()) == b"x" * 400
