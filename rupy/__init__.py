@@ -15,27 +15,23 @@ Served by ``rupy-serve module:app``, ``python -m rupy module:app`` or
 from __future__ import annotations
 
 import sys
-from typing import Any
-from urllib.parse import quote
 
-from ._content import RequestStream
-from ._core import FileResponse, Headers, Request, Response, WebSocket
-from ._errors import (
-    ClientDisconnect,
-    HeaderItems,
-    HTTPError,
-    WebSocketDisconnect,
-    WebSocketError,
-)
-from ._forms import Form, UploadFile
-from ._json import dumps as _dumps
-from ._loop import EventLoop, run
-from ._streaming import Event, EventStream, StreamingResponse
-from .app import Route, Rupy
-
-# From 3.14 on asyncio has no policies to speak of.
-if sys.version_info < (3, 14):
-    from ._loop import EventLoopPolicy
+# typing itself is more than a worker needs that serves something else.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._content import RequestStream
+    from ._core import FileResponse, Headers, Request, Response, WebSocket
+    from ._errors import (
+        ClientDisconnect,
+        HTTPError,
+        WebSocketDisconnect,
+        WebSocketError,
+    )
+    from ._forms import Form, UploadFile
+    from ._loop import EventLoop, EventLoopPolicy, run
+    from ._shortcuts import json, redirect
+    from ._streaming import Event, EventStream, StreamingResponse
+    from .app import Route, Rupy
 
 __version__ = "0.1.0"
 
@@ -64,34 +60,38 @@ __all__ = [
     "run",
 ]
 
+# From 3.14 on asyncio has no policies to speak of.
 if sys.version_info < (3, 14):
     __all__ += ["EventLoopPolicy"]
 
+# Each is imported when it is first asked for: this package is also imported
+# where ASGI and WSGI applications are served, which need none of them.
+_HOMES = {
+    "_content": ("RequestStream",),
+    "_core": ("FileResponse", "Headers", "Request", "Response", "WebSocket"),
+    "_errors": (
+        "ClientDisconnect",
+        "HTTPError",
+        "WebSocketDisconnect",
+        "WebSocketError",
+    ),
+    "_forms": ("Form", "UploadFile"),
+    "_loop": ("EventLoop", "EventLoopPolicy", "run"),
+    "_shortcuts": ("json", "redirect"),
+    "_streaming": ("Event", "EventStream", "StreamingResponse"),
+    "app": ("Route", "Rupy"),
+}
 
-def redirect(
-    url: str, status: int = 303, headers: HeaderItems | None = None
-) -> Response:
-    """An answer that sends the client to url (RFC 9110 15.4).
 
-    ``status`` is 301, 302, 303, 307 or 308.  In url, which may be relative,
-    whatever a URI cannot have is percent-encoded; what is encoded already
-    stays.
-
-    Raises ValueError for another status.
-    """
-    if status not in (301, 302, 303, 307, 308):
-        raise ValueError(f"redirect: status {status} is no redirection")
-    response = Response(b"", status, headers)
-    # RFC 3986 2.2, 2.3: reserved characters, "%" and what quote() keeps.
-    response.headers["location"] = quote(url, safe=":/?#[]@!$&'()*+,;=%")
-    return response
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home, names in _HOMES.items():
+            if name in names:
+                module = __import__(f"{__name__}.{home}", fromlist=(name,))
+                value = globals()[name] = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def json(
-    content: Any, status: int = 200, headers: HeaderItems | None = None
-) -> Response:
-    """An answer of JSON, whatever the content is: str and None included.
-
-    Raises TypeError or ValueError for what JSON cannot say.
-    """
-    return Response(_dumps(content), status, headers, "application/json")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -49,6 +49,15 @@ class Around(_core.App):
         self._mounts: list[Mount] = []
         self._mounted_in: list[tuple[Around, str]] = []
 
+    def _has_around(self) -> bool:
+        """Is there anything around handlers?"""
+        return bool(
+            self._layers
+            or self._afters
+            or self._status_handlers
+            or self._class_handlers
+        )
+
     def middleware(self, function: Function) -> Function:
         """Call this function for every request, in order of registration.
 

@@ -36,6 +36,12 @@ class LoopBase:
     def _watched(self) -> dict[int, int]:
         """Descriptors of readers and writers, with selectors' event bits."""
 
+    _stopping: bool
+    _closed: bool
+
+    def _run_plain(self) -> None:
+        """Run until _stopping is set, and be nobody's running loop."""
+
     def _purge(self) -> None:
         """After close(): drop what the loop still refers to."""
 
@@ -657,6 +663,9 @@ class Worker:
 
 def _adopt_transport(cls: type, /) -> None:
     """Put the methods of transport.c into a class with their slots."""
+
+def _use_asyncio() -> None:
+    """Import asyncio, and make Task and what else derives from its types."""
 
 def _learn(step: Any, wakeup: Any, /) -> None:
     """The callbacks by which asyncio's own tasks are stepped and woken."""

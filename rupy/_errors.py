@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 
 HeaderItems = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -79,6 +78,8 @@ class WebSocketError(ValueError):
 
 def _reason(status: int) -> str:
     try:
+        from http import HTTPStatus
+
         return HTTPStatus(status).phrase
     except ValueError:  # not registered with IANA
         return f"Status {status}"

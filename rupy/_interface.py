@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from typing import Any, Literal
+import sys
 
 from . import _core
 
-Kind = Literal["rupy", "asgi", "wsgi"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal
+
+    Kind = Literal["rupy", "asgi", "wsgi"]
+
+_FUNCTION = type(lambda: None)
+
+# Flags of code objects, from inspect.
+_VARARGS = 0x04
+_COROUTINE = 0x80
 
 
 def detect(app: object, wanted: str) -> Kind:
@@ -53,16 +62,39 @@ def detect(app: object, wanted: str) -> Kind:
 
 
 def _is_asgi3(app: Any) -> bool:
-    while isinstance(app, functools.partial):
+    # Without the module there can be no partial.
+    functools = sys.modules.get("functools")
+    while functools and isinstance(app, functools.partial):
         app = app.func
-    if inspect.iscoroutinefunction(app):
+    if _is_coroutine_function(app):
         return True
-    if inspect.isclass(app) or inspect.isroutine(app):
+    if isinstance(app, (type, _FUNCTION)):
         return False
-    return inspect.iscoroutinefunction(type(app).__call__)
+    return _is_coroutine_function(type(app).__call__)
+
+
+def _is_plain(function: Any) -> bool:
+    """Is it what its code says, without marks and wrappings?"""
+    return type(function) is _FUNCTION and not function.__dict__
+
+
+def _is_coroutine_function(function: Callable[..., object]) -> bool:
+    if _is_plain(function):
+        return bool(function.__code__.co_flags & _COROUTINE)
+    import inspect
+
+    return inspect.iscoroutinefunction(function)
 
 
 def _takes(app: Any, n: int) -> bool:
+    if _is_plain(app) and not app.__code__.co_kwonlyargcount:
+        code = app.__code__
+        least = code.co_argcount - len(app.__defaults__ or ())
+        most = code.co_argcount
+        return least <= n and (n <= most or bool(code.co_flags & _VARARGS))
+    # It is half a megabyte.
+    import inspect
+
     try:
         inspect.signature(app).bind(*range(n))
     except TypeError:

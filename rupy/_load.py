@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import importlib
-import importlib.util
-import inspect
 import os
 import sys
-import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType, TracebackType
+from keyword import iskeyword
+
+# What follows a mistake, and what only some targets need, is imported where
+# it is needed: all this stays in the memory of every worker.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import ModuleType, TracebackType
 
 #: What an application is called when nobody says it, in this order.
 DEFAULT_NAMES = ("app", "application", "asgi", "wsgi", "api")
@@ -29,14 +29,14 @@ class LoadError(Exception):
     """The application cannot be loaded; one line that says what to do."""
 
 
-@dataclass
 class _Target:
     """What stands behind the colon: a name, and perhaps a call of it."""
 
-    path: list[str] = field(default_factory=list)
-    is_call: bool = False
-    args: list[object] = field(default_factory=list)
-    kwargs: dict[str, object] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.is_call = False
+        self.args: list[object] = []
+        self.kwargs: dict[str, object] = {}
 
     @property
     def name(self) -> str:
@@ -94,6 +94,8 @@ def report(error: BaseException) -> str:
         tb = tb.tb_next
     while tb is not None and _is_ours(tb):
         tb = tb.tb_next
+    import traceback
+
     lines = traceback.format_exception(type(error), error, tb)
     return "".join(lines).rstrip("\n")
 
@@ -126,6 +128,12 @@ def _parse(spec: str, expression: str) -> _Target:
     target = _Target()
     if not expression:
         return target
+    names = expression.strip().split(".")
+    if all(name.isidentifier() and not iskeyword(name) for name in names):
+        target.path = names
+        return target
+    import ast
+
     try:
         node = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError):
@@ -198,6 +206,8 @@ def _run_import(name: str) -> ModuleType:
 
 def _modules_in(dirs: list[str], missing: str) -> list[str]:
     """Names of modules beside the one that is missing."""
+    from pathlib import Path
+
     parents = missing.split(".")[:-1]
     names: list[str] = []
     for d in dirs:
@@ -213,6 +223,8 @@ def _modules_in(dirs: list[str], missing: str) -> list[str]:
 
 
 def _import_file(where: str) -> ModuleType:
+    from pathlib import Path
+
     path = Path(where).absolute()
     if not path.is_file():
         near = _near(
@@ -247,10 +259,12 @@ def _import_odd_name(path: Path) -> ModuleType:
     name = "".join(c if c.isalnum() else "_" for c in path.stem)
     if not name.isidentifier():
         name = f"_{name}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise LoadError(f"file {path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -300,6 +314,8 @@ def _call(found: object, name: str, target: _Target) -> object:
             f"{name} is a {type(found).__name__} and cannot be called; "
             "leave --factory and () away"
         )
+    import inspect
+
     try:
         inspect.signature(found).bind(*target.args, **target.kwargs)
     except TypeError as error:
@@ -317,6 +333,8 @@ def _call(found: object, name: str, target: _Target) -> object:
 
 def _near(name: str, names: Iterable[str]) -> str:
     """The name most like this one, quoted, or ''."""
+    import difflib
+
     public = [n for n in names if not n.startswith("_")]
     close = difflib.get_close_matches(name, public, n=1)
     return repr(close[0]) if close else ""

@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger("asyncio")
 
+_core._use_asyncio()
+
 
 class _Selector(selectors.BaseSelector):
     """What asyncio looks up in a selector; the loop itself does the work.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from . import _middleware
 from ._around import Around, Mount
 
 
@@ -57,6 +56,10 @@ def _place(
     state: dict[str, Any],
     debug: bool,
 ) -> Place:
+    if not any(app._has_around() for app in apps):
+        return Place(prefix, kind, apps[-1], target, None, None, state)
+    from . import _middleware
+
     befores = _middleware.before_only(apps)
     run = None if befores is not None else _middleware.build(apps, debug)
     return Place(prefix, kind, apps[-1], target, befores or None, run, state)

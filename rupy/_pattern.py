@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
-from decimal import Decimal
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -141,13 +139,17 @@ def _text_of(param: Param, value: object) -> str:
             good = type(value) is not bool and text.isascii() and text.isdigit()
         case "float":
             if isinstance(value, float) and math.isfinite(value):
+                from decimal import Decimal
+
                 text = f"{Decimal(text):f}"
             if "." not in text:
                 text += ".0"
             good = _DECIMAL.fullmatch(text) is not None
         case "uuid":
+            from uuid import UUID
+
             try:
-                text = str(uuid.UUID(text))
+                text = str(UUID(text))
                 good = True
             except ValueError:
                 good = False

@@ -9,12 +9,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from . import _core, _mount
+from . import _core
 from ._lifespan import Lifespan, StartupError
 from ._loop import EventLoop
-from .app import Rupy
+
+if TYPE_CHECKING:
+    from .app import Rupy
 
 _EXIT_OK = 0
 _EXIT_BOOT = 3
@@ -67,8 +69,8 @@ async def main(worker: _core.Worker, watcher: Watcher | None = None) -> int:
     Both run in this one task: what a lifespan enters it must leave in the
     same task (anyio's cancel scopes).
     """
-    app = worker.app
-    if isinstance(app, Rupy):
+    app = _native_of(worker)
+    if app:
         try:
             await app._startup(worker.lifespan, worker.log)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -94,10 +96,10 @@ async def main(worker: _core.Worker, watcher: Watcher | None = None) -> int:
         assert isinstance(loop, EventLoop)
         watcher.ready(loop)
     await stopped
-    if lifespan or (isinstance(app, Rupy) and _mount.has_asgi(app)):
+    if lifespan or (app and app._mounts and _has_asgi(app)):
         await _finish_requests(worker)
     await _end_requests(worker)
-    if isinstance(app, Rupy):
+    if app:
         try:
             async with asyncio.timeout(worker.graceful_timeout or None):
                 await app._shutdown()
@@ -119,6 +121,18 @@ async def main(worker: _core.Worker, watcher: Watcher | None = None) -> int:
         if watcher and lifespan.error:
             watcher.failed(lifespan.error)
     return _EXIT_OK
+
+
+def _native_of(worker: _core.Worker) -> Rupy | None:
+    if worker.interface != "rupy":
+        return None
+    return cast("Rupy", worker.app)
+
+
+def _has_asgi(app: Rupy) -> bool:
+    from . import _mount
+
+    return _mount.has_asgi(app)
 
 
 def _lifespan_of(worker: _core.Worker) -> Lifespan | None:

@@ -160,6 +160,7 @@ void rp_loop_purge(struct rp_loop *loop);
 
 /* turn.c */
 PyObject *rp_loop_run_once(PyObject *self, PyObject *unused);
+PyObject *rp_loop_run_plain(PyObject *self, PyObject *unused);
 /* Keep exc (steals) to leave run_forever() with. */
 void rp_loop_pend(struct rp_loop *loop, PyObject *exc);
 /* Call loop._callback_failed() with the exception that is set.  0, or -1
@@ -268,6 +269,9 @@ PyObject *rp_transport_adopt(PyObject *module, PyObject *cls);
 
 /* learn.c */
 extern PyMethodDef rp_aio_functions[];
+/* rupy._core._use_asyncio(): Task and all that needs asyncio is there from
+ * then on.  rupy/_loop.py calls it before there is an EventLoop. */
+PyObject *rp_aio_use_asyncio(PyObject *module, PyObject *unused);
 int rp_aio_self_test(struct rp_loop *loop);
 
 #endif

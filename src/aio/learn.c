@@ -128,6 +128,8 @@ aio_drive(PyObject *module, PyObject *args)
 }
 
 PyMethodDef rp_aio_functions[] = {
+    {"_use_asyncio", rp_aio_use_asyncio, METH_NOARGS,
+     "Import asyncio, and make the types that derive from its own."},
     {"_learn", aio_learn, METH_VARARGS, NULL},
     {"_adopt_transport", rp_transport_adopt, METH_O,
      "Put the methods of transport.c into a class with their slots."},

@@ -445,6 +445,8 @@ static PyMethodDef loop_methods[] = {
     {"_remove_reader", rp_loop_py_remove_reader, METH_O, NULL},
     {"_remove_writer", rp_loop_py_remove_writer, METH_O, NULL},
     {"_run_once", rp_loop_run_once, METH_NOARGS, NULL},
+    {"_run_plain", rp_loop_run_plain, METH_NOARGS,
+     "Run until _stopping is set, and be nobody's running loop."},
     {"_timer_handle_cancelled", loop_timer_handle_cancelled, METH_O, NULL},
     {"_check_closed", loop_check_closed, METH_NOARGS, NULL},
     {"time", loop_time, METH_NOARGS, "Monotonic time in seconds."},

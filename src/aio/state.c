@@ -63,12 +63,29 @@ static int
 make_type(PyObject *module, PyType_Spec *spec, PyObject *base,
           PyTypeObject **type)
 {
-    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base);
+    Py_XSETREF(*type,
+               (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base));
     return *type ? 0 : -1;
 }
 
 static int
 make_types(PyObject *module, struct rp_aio_state *state)
+{
+    if (make_type(module, &rp_loop_spec, NULL, &state->loop_type) < 0 ||
+        make_type(module, &rp_handle_spec, NULL, &state->handle_type) < 0 ||
+        make_type(module, &rp_timer_spec, NULL, &state->timer_type) < 0 ||
+        make_type(module, &rp_wakeup_spec, NULL, &state->wakeup_type) < 0 ||
+        make_type(module, &rp_native_spec, NULL, &state->native_type) < 0)
+        return -1;
+    if (PyModule_AddType(module, state->loop_type) < 0 ||
+        PyModule_AddType(module, state->handle_type) < 0)
+        return -1;
+    return PyModule_AddType(module, state->timer_type);
+}
+
+/* The types that derive from asyncio's. */
+static int
+make_task_types(PyObject *module, struct rp_aio_state *state)
 {
     PyTypeObject *base = (PyTypeObject *)state->base_task_type;
     PyType_Spec task = rp_task_spec, all = rp_all_spec;
@@ -76,18 +93,9 @@ make_types(PyObject *module, struct rp_aio_state *state)
     task.basicsize =
         (int)(base->tp_basicsize + (Py_ssize_t)sizeof(struct rp_task));
     all.basicsize = (int)PySet_Type.tp_basicsize;
-    if (make_type(module, &rp_loop_spec, NULL, &state->loop_type) < 0 ||
-        make_type(module, &rp_handle_spec, NULL, &state->handle_type) < 0 ||
-        make_type(module, &rp_timer_spec, NULL, &state->timer_type) < 0 ||
-        make_type(module, &rp_wakeup_spec, NULL, &state->wakeup_type) < 0 ||
-        make_type(module, &rp_native_spec, NULL, &state->native_type) < 0 ||
-        make_type(module, &task, state->base_task_type, &state->task_type) <
+    if (make_type(module, &all, (PyObject *)&PySet_Type, &state->all_type) <
             0 ||
-        make_type(module, &all, (PyObject *)&PySet_Type, &state->all_type) < 0)
-        return -1;
-    if (PyModule_AddType(module, state->loop_type) < 0 ||
-        PyModule_AddType(module, state->handle_type) < 0 ||
-        PyModule_AddType(module, state->timer_type) < 0)
+        make_type(module, &task, state->base_task_type, &state->task_type) < 0)
         return -1;
     return PyModule_AddType(module, state->task_type);
 }
@@ -140,14 +148,14 @@ make_names(struct rp_aio_state *state)
 static int
 get(PyObject **to, PyObject *from, const char *name)
 {
-    *to = PyObject_GetAttrString(from, name);
+    Py_XSETREF(*to, PyObject_GetAttrString(from, name));
     return *to ? 0 : -1;
 }
 
 static int
 import(PyObject **to, const char *name)
 {
-    *to = PyImport_ImportModule(name);
+    Py_XSETREF(*to, PyImport_ImportModule(name));
     return *to ? 0 : -1;
 }
 
@@ -177,7 +185,8 @@ get_asyncio(struct rp_aio_state *state)
         get(&state->future_add_callback, state->base_task_type,
             "add_done_callback") < 0)
         goto out;
-    state->current_tasks = PyObject_GetAttrString(c, "_current_tasks");
+    Py_XSETREF(state->current_tasks,
+               PyObject_GetAttrString(c, "_current_tasks"));
     PyErr_Clear();
     if (!state->current_tasks || !PyDict_CheckExact(state->current_tasks)) {
         Py_CLEAR(state->current_tasks);
@@ -200,10 +209,24 @@ rp_aio_exec(PyObject *module)
     rp_list_init(&state->loops);
     if (tasks && strcmp(tasks, "native") == 0)
         state->native = 1;
-    if (make_names(state) < 0 || get_asyncio(state) < 0 ||
-        make_types(module, state) < 0 || watch_forks(module) < 0)
+    if (make_names(state) < 0 || make_types(module, state) < 0 ||
+        watch_forks(module) < 0)
         return -1;
     return PyModule_AddFunctions(module, rp_aio_functions);
+}
+
+/* A worker that serves WSGI has no use for asyncio, and it is half of what an
+ * interpreter keeps in memory. */
+PyObject *
+rp_aio_use_asyncio(PyObject *module, PyObject *unused)
+{
+    struct rp_aio_state *state = PyModule_GetState(module);
+
+    (void)unused;
+    if (!state->task_type &&
+        (get_asyncio(state) < 0 || make_task_types(module, state) < 0))
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 /* Every object that the state owns, in one place. */

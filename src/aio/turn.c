@@ -178,6 +178,28 @@ one_turn(struct rp_loop *loop)
     return 0;
 }
 
+static int
+run_turns(struct rp_loop *loop)
+{
+    int r;
+
+    if (rp_loop_check_open(loop) < 0)
+        return -1;
+    do
+        r = one_turn(loop);
+    while (r == 0 && !loop->stopping);
+    return r;
+}
+
+PyObject *
+rp_loop_run_plain(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (run_turns((struct rp_loop *)self) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 PyObject *
 rp_loop_run_once(PyObject *self, PyObject *unused)
 {
@@ -185,13 +207,9 @@ rp_loop_run_once(PyObject *self, PyObject *unused)
     int r;
 
     (void)unused;
-    if (rp_loop_check_open(loop) < 0)
-        return NULL;
     /* run_forever() made us the running loop, and takes it back */
     loop->running = loop->visible = true;
-    do
-        r = one_turn(loop);
-    while (r == 0 && !loop->stopping);
+    r = run_turns(loop);
     loop->running = false;
     loop->visible = true;
     if (r < 0)

@@ -22,6 +22,12 @@ rp_interface_name(enum rp_py_kind kind)
     return names[kind];
 }
 
+const char *
+rp_interface_runner(enum rp_py_kind kind)
+{
+    return kind == RP_PY_WSGI ? "rupy._plain" : "rupy._worker";
+}
+
 int
 rp_interface_detect(PyObject *app, const char *wanted)
 {

@@ -100,7 +100,9 @@ run(struct rp_pool *pool, struct rp_job *job)
         PyErr_Clear();
 }
 
-/* What Python's threading shows, and the traceback of a stuck one. */
+/* What Python's threading shows, and the traceback of a stuck one.  Threads
+ * that an application starts here are waited for at the end as those that it
+ * starts elsewhere: they would inherit that a foreign thread is a daemon. */
 static void
 name_thread(void)
 {
@@ -112,7 +114,8 @@ name_thread(void)
     if (threading)
         self = PyObject_CallMethod(threading, "current_thread", NULL);
     name = PyUnicode_FromString(text);
-    if (!self || !name || PyObject_SetAttrString(self, "name", name) < 0)
+    if (!self || !name || PyObject_SetAttrString(self, "name", name) < 0 ||
+        PyObject_SetAttrString(self, "_daemonic", Py_False) < 0)
         PyErr_WriteUnraisable(self);
     Py_XDECREF(threading);
     Py_XDECREF(self);

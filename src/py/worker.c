@@ -1,5 +1,5 @@
-/* worker.c -- one worker as rupy/_worker.py sees it: rupy._core.Worker, and
- * how the service runs it. */
+/* worker.c -- one worker as rupy/_worker.py and rupy/_plain.py see it:
+ * rupy._core.Worker, and how the service runs it. */
 #include "rupy/py/worker.h"
 
 #include <errno.h>
@@ -427,11 +427,14 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
         status = EXIT_APP;
         goto out;
     }
-    module = PyImport_ImportModule("rupy._worker");
-    if (module && c->run)
+    if (c->run) {
         result = PyObject_CallOneArg(c->run, worker);
-    else if (module)
-        result = PyObject_CallMethod(module, "run", "O", worker);
+    } else {
+        module = PyImport_ImportModule(
+            rp_interface_runner(((struct worker_object *)worker)->kind));
+        if (module)
+            result = PyObject_CallMethod(module, "run", "O", worker);
+    }
     if (result)
         status = (int)PyLong_AsLong(result);
 out:

@@ -65,8 +65,9 @@ struct rp_aio_state {
 };
 
 /* Part of the module's exec slot: make the types and add LoopBase, Handle,
- * TimerHandle, Task and the functions of aio/ to module.  0, or -1 with an
- * exception. */
+ * TimerHandle and the functions of aio/ to module.  What needs asyncio (Task,
+ * futures, the running loop) comes with rupy._loop, before the first
+ * EventLoop.  0, or -1 with an exception. */
 int rp_aio_exec(PyObject *module);
 int rp_aio_traverse(struct rp_aio_state *state, visitproc visit, void *arg);
 void rp_aio_clear(struct rp_aio_state *state);

@@ -23,6 +23,8 @@ struct rp_interface {
  * exception: nothing that can be served. */
 int rp_interface_detect(PyObject *app, const char *wanted);
 const char *rp_interface_name(enum rp_py_kind kind);
+/* The Python module whose run(worker) is the life of such a worker. */
+const char *rp_interface_runner(enum rp_py_kind kind);
 
 /* Serve app on loop: requests go through *router, and what *root has beside
  * it, or, when that is NULL, to *root.  state is the dict of the lifespan.  0, or -1 with an exception. */

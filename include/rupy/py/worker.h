@@ -59,7 +59,7 @@ struct rp_py_worker_config {
     uint64_t *tick;       /* heartbeat, NULL: none */
     uint64_t *gil_wait;   /* see rp_loop_set_gil_wait(); NULL: not asked */
     struct _object *run;  /* called with the Worker, borrowed; NULL: the run()
-                           * of rupy/_worker.py */
+                           * of rupy/_worker.py or rupy/_plain.py */
 };
 
 /* Load the application (or take `app`, borrowed, when it is not NULL), serve
