@@ -25,7 +25,22 @@ rp_exchange_client(const struct rp_exchange *x)
 struct rp_str
 rp_exchange_scheme(const struct rp_exchange *x)
 {
-    return x->via && x->via->is_https ? RP_STR("https") : RP_STR("http");
+    bool secure = x->via ? x->via->is_https : x->peer->is_tls;
+
+    return secure ? RP_STR("https") : RP_STR("http");
+}
+
+const struct rp_tls_facts *
+rp_exchange_tls(const struct rp_exchange *x)
+{
+    return x->peer->is_tls ? x->root->sink->ops->tls(x->root->sink) : NULL;
+}
+
+/* A proxy that says nothing of the scheme may speak TLS with us. */
+static bool
+is_https(const struct rp_exchange *x, const struct rp_forwarded *f)
+{
+    return f->has_scheme ? f->is_https : x->peer->is_tls;
 }
 
 struct rp_str
@@ -90,7 +105,7 @@ set_host(struct rp_exchange *x, const struct rp_forwarded *f)
 {
     struct rp_request *r = &x->request;
     struct rp_str host = f->host.n > 0 ? f->host : r->host;
-    uint16_t standard = f->has_scheme && f->is_https ? 443 : 80;
+    uint16_t standard = is_https(x, f) ? 443 : 80;
     bool add_port = f->port != 0 && f->port != standard;
     char *p;
 
@@ -126,7 +141,7 @@ set_via(struct rp_exchange *x, const struct rp_forwarded *f)
         rp_addr_format(&f->client, via->client.host);
         via->client.port = f->client_port;
     }
-    via->is_https = f->has_scheme && f->is_https;
+    via->is_https = is_https(x, f);
     via->prefix = RP_STR("");
     if (f->prefix.n > 0) {
         via->prefix = rp_arena_copy(&x->arena, f->prefix);

@@ -43,6 +43,13 @@ set_events(struct rp_conn *c, int events)
     ev_io_start(loop, &c->io);
 }
 
+static bool
+may_read(const struct rp_conn *c)
+{
+    return c->state == RP_CONN_OPEN && !c->eof && c->in.n < AHEAD_MAX &&
+           !c->sink.over;
+}
+
 void
 rp_conn_update_events(struct rp_conn *c)
 {
@@ -52,19 +59,32 @@ rp_conn_update_events(struct rp_conn *c)
         return;
     if (c->stuck)
         events |= EV_WRITE;
-    if (c->state == RP_CONN_LINGER || (c->state == RP_CONN_OPEN && !c->eof &&
-                                       c->in.n < AHEAD_MAX && !c->sink.over))
+    if (c->state == RP_CONN_LINGER || may_read(c))
         events |= EV_READ;
+    if (c->tls && may_read(c)) {
+        if (c->tls->wants_write)
+            events |= EV_WRITE;
+        if (c->tls->more && c->again.next == &c->again)
+            rp_list_add(&c->server->again, &c->again);
+    }
     set_events(c, events);
 }
 
 /* ---- Deadlines ---- */
+
+static bool
+is_shaking(const struct rp_conn *c)
+{
+    return c->tls && !c->tls->done;
+}
 
 static double
 wait_limit(const struct rp_conn *c)
 {
     const struct rp_deadlines *d = &c->server->config.deadlines;
 
+    if (is_shaking(c) && d->handshake > 0)
+        return d->handshake;
     switch (c->wait) {
     case RP_WAIT_FIRST:
         return d->first_byte;
@@ -158,7 +178,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         rp_conn_arm(c);
         return;
     }
-    if (c->state != RP_CONN_OPEN ||
+    if (c->state != RP_CONN_OPEN || is_shaking(c) ||
         (c->stuck && send > 0 &&
          c->progress + send <= c->server->service->now + 0.001)) {
         rp_conn_drop(c);
@@ -243,6 +263,16 @@ sink_abort(struct rp_sink *sink)
     rp_conn_drop(c);
 }
 
+static const struct rp_tls_facts *
+sink_tls(struct rp_sink *sink)
+{
+    struct rp_tls_conn *t = ((struct rp_conn *)sink)->tls;
+
+    if (t && t->done && !t->facts)
+        t->facts = rp_tls_facts_new(t->ssl);
+    return t ? t->facts : NULL;
+}
+
 static const struct rp_sink_ops sink_ops = {
     .wake = sink_wake,
     .flush = sink_flush,
@@ -250,6 +280,7 @@ static const struct rp_sink_ops sink_ops = {
     .resume = sink_resume,
     .close = sink_close,
     .abort = sink_abort,
+    .tls = sink_tls,
 };
 
 /* ---- Life ---- */
@@ -280,9 +311,18 @@ rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer)
     rp_list_add(&s->conns, &c->all);
     s->nconns++;
     rp_count(s->service->counters->connections, 1);
-    c->session = rp_preface_is_due(&s->config, &c->peer)
-                     ? rp_preface_new(c)
-                     : rp_h1_new(s->service, &c->sink, &c->peer);
+    c->peer.is_tls = s->config.tls && !peer->is_unix;
+    if (c->peer.is_tls && !(c->tls = rp_tls_conn_new())) {
+        rp_conn_drop(c);
+        return;
+    }
+    if (rp_preface_is_due(&s->config, &c->peer)) {
+        c->session = rp_preface_new(c);
+        if (c->tls)
+            c->tls->preface = true;
+    } else {
+        c->session = rp_h1_new(s->service, &c->sink, &c->peer);
+    }
     if (!c->session) {
         rp_conn_drop(c);
         return;
@@ -325,6 +365,7 @@ rp_conn_free(struct rp_conn *c)
 {
     rp_list_del(&c->all);
     rp_sink_fini(&c->sink);
+    rp_tls_conn_free(c->tls);
     rp_buf_fini(&c->in);
     free(c);
 }
@@ -334,6 +375,7 @@ rp_conn_is_idle(const struct rp_conn *c)
 {
     return c->state == RP_CONN_OPEN && c->in.n == 0 &&
            rp_sink_queued(&c->sink) == 0 &&
+           !(c->tls && rp_tls_is_busy(c->tls)) &&
            (c->wait == RP_WAIT_IDLE || c->wait == RP_WAIT_FIRST);
 }
 
@@ -398,6 +440,8 @@ rp_conn_again(struct rp_conn *c)
     size_t used;
 
     rp_list_del(&c->again);
+    if (c->tls && c->tls->more && may_read(c))
+        on_readable(c);
     if (c->state != RP_CONN_OPEN)
         return;
     if (c->in.n > 0) {
@@ -419,8 +463,13 @@ static void
 on_readable(struct rp_conn *c)
 {
     struct rp_server *s = c->server;
-    ssize_t k = read(c->io.fd, s->read_buf, RP_READ_SIZE);
     size_t n, used;
+    ssize_t k;
+
+    if (c->tls && c->state == RP_CONN_OPEN)
+        k = rp_tls_read(c, s->read_buf, RP_READ_SIZE);
+    else
+        k = read(c->io.fd, s->read_buf, RP_READ_SIZE);
 
     if (k < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
@@ -471,6 +520,8 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
     (void)loop;
     if (revents & EV_WRITE)
         rp_conn_flush(c);
+    if (c->tls && c->tls->wants_write)
+        revents |= EV_READ;
     if ((revents & EV_READ) && c->state != RP_CONN_DEAD)
         on_readable(c);
     if (s->ndirty >= RP_FLUSH_GROUP)

@@ -9,7 +9,6 @@
 #include "rupy/net/impl.h"
 
 enum {
-    FLUSH_PIECES = 64,
     TURN_MAX = 4 * 1024 * 1024, /* bytes to one client, then others come */
     FILE_PIECE = 1024 * 1024,   /* bytes of a file, by one call */
     SPARE_MAX = 64 * 1024,      /* a larger output buffer is not kept */
@@ -37,6 +36,8 @@ spare_out(struct rp_conn *c)
 static void
 finish_closing(struct rp_conn *c)
 {
+    if (c->tls)
+        rp_tls_close(c);
     /* A close with input unread is a reset (RFC 9112 9.6). */
     if ((!c->linger && !rp_conn_has_input(c)) || c->eof ||
         shutdown(c->io.fd, SHUT_WR) < 0) {
@@ -55,16 +56,18 @@ static ssize_t
 write_some(struct rp_conn *c)
 {
     const struct rp_ref *file = rp_sink_peek_file(&c->sink);
-    struct rp_str v[FLUSH_PIECES];
-    struct iovec iov[FLUSH_PIECES];
+    struct rp_str v[RP_FLUSH_PIECES];
+    struct iovec iov[RP_FLUSH_PIECES];
     unsigned n;
 
+    if (c->tls)
+        return rp_tls_write(c);
     if (file) {
         off_t off = file->off;
         size_t most = file->n < FILE_PIECE ? file->n : FILE_PIECE;
         return sendfile(c->io.fd, file->fd, &off, most);
     }
-    n = rp_sink_peek(&c->sink, v, FLUSH_PIECES);
+    n = rp_sink_peek(&c->sink, v, RP_FLUSH_PIECES);
     if (n == 1 && c->sink.nrefs == 0)
         return write(c->io.fd, v[0].p, v[0].n);
     for (unsigned i = 0; i < n; i++)

@@ -38,7 +38,7 @@ refuse(struct rp_conn *c, const char *why)
 static void
 set_peer(struct rp_peer *peer, const struct rp_proxyproto *h)
 {
-    memset(peer, 0, sizeof(*peer));
+    *peer = (struct rp_peer){.is_tls = peer->is_tls};
     rp_addr_format(&h->client, peer->host);
     rp_addr_format(&h->server, peer->server_host);
     peer->port = h->client_port;

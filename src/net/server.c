@@ -297,7 +297,11 @@ rp_server_new(struct ev_loop *loop, struct rp_service *v,
     if (!s)
         return NULL;
     s->read_buf = malloc(RP_READ_SIZE);
-    if (!s->read_buf) {
+    if (config->tls)
+        s->record = malloc(RP_RECORD_SIZE);
+    if (!s->read_buf || (config->tls && !s->record)) {
+        free(s->read_buf);
+        free(s->record);
         free(s);
         return NULL;
     }
@@ -417,5 +421,6 @@ rp_server_free(struct rp_server *s)
     for (unsigned i = 0; i < s->nspare; i++)
         rp_buf_fini(&s->spare[i]);
     free(s->read_buf);
+    free(s->record);
     free(s);
 }

@@ -319,14 +319,17 @@ add_extensions(struct rp_asgi_call *call, PyObject *scope)
 {
     struct rp_asgi_object *a = call->asgi;
     bool hints = a->early_hints && rp_exchange_request(call->x)->minor >= 1;
+    bool tls = rp_exchange_peer(call->x)->is_tls;
     PyObject *d;
 
-    if (!call->te_trailers && !hints)
+    if (!call->te_trailers && !hints && !tls)
         return 0;
     d = PyDict_Copy(a->extensions);
     if (d && call->te_trailers && declare(d, "http.response.trailers") < 0)
         Py_CLEAR(d);
     if (d && hints && declare(d, "http.response.early_hint") < 0)
+        Py_CLEAR(d);
+    if (d && tls && rp_asgi_tls_declare(call, d) < 0)
         Py_CLEAR(d);
     return set(scope, a->s_extensions, d);
 }
@@ -377,11 +380,12 @@ subprotocols(const struct rp_request *r)
 }
 
 static PyObject *
-ws_extensions(void)
+ws_extensions(struct rp_asgi_call *call)
 {
     PyObject *d = PyDict_New();
 
-    if (d && declare(d, "websocket.http.response") < 0)
+    if (d && (declare(d, "websocket.http.response") < 0 ||
+              rp_asgi_tls_declare(call, d) < 0))
         Py_CLEAR(d);
     return d;
 }
@@ -402,7 +406,7 @@ rp_asgi_scope_websocket(struct rp_asgi_call *call)
             0 ||
         set(scope, a->s_subprotocols,
             subprotocols(rp_exchange_request(call->x))) < 0 ||
-        set(scope, a->s_extensions, ws_extensions()) < 0)
+        set(scope, a->s_extensions, ws_extensions(call)) < 0)
         Py_CLEAR(scope);
     return scope;
 }

@@ -200,6 +200,12 @@ choose(struct rp_config *c, const struct rp_option *o, struct rp_str value,
 {
     int i = 0;
 
+    /* As gunicorn and Python's ssl.CERT_* count them. */
+    if (out == &c->ssl_verify && value.n == 1 && value.p[0] >= '0' &&
+        value.p[0] <= '2') {
+        *out = value.p[0] - '0';
+        return 0;
+    }
     for (const char *p = o->choices; *p != '\0'; i++) {
         size_t n = strcspn(p, " ");
         if (rp_str_ieq(value, (struct rp_str){p, n})) {

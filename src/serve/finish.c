@@ -1,4 +1,5 @@
 /* finish.c -- what follows from the options: addresses, number of workers. */
+#include "rupy/serve/certs.h"
 #include "rupy/serve/config.h"
 #include "rupy/serve/cpus.h"
 
@@ -124,6 +125,8 @@ int
 rp_config_finish(struct rp_config *c)
 {
     if (resolve_forwarded(c) < 0)
+        return -1;
+    if (rp_certs_check(c) < 0)
         return -1;
     if (c->capture_output && strcmp(c->log_file, "-") == 0)
         return fail(c, "--capture-output needs --log-file");

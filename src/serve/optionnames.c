@@ -12,6 +12,7 @@ static const char *const group_names[RP_N_GROUPS] = {
     [RP_GROUP_HTTP] = "http",
     [RP_GROUP_PROXY] = "proxy",
     [RP_GROUP_WEBSOCKET] = "websocket",
+    [RP_GROUP_TLS] = "tls",
     [RP_GROUP_LOGGING] = "logging",
     [RP_GROUP_MODES] = "modes",
 };

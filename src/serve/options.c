@@ -301,6 +301,43 @@ static const struct rp_option options[] = {
      .value = "1m", .max = 1 << 30, FIELD(wsock.send_buffer),
      .help = "what may wait for a slow client; over it 1013; 0 is no limit"},
 #undef GROUP
+#define GROUP .group = RP_GROUP_TLS
+    {GROUP, .name = "ssl-certfile", .type = RP_OPTION_STRING, .arg = "FILE",
+     FIELD(ssl_certfile), .aliases = "certfile ssl-certificate",
+     .help = "serve HTTPS with this certificate, and its issuers behind it, "
+             "on all TCP sockets"},
+    {GROUP, .name = "ssl-keyfile", .type = RP_OPTION_STRING, .arg = "FILE",
+     FIELD(ssl_keyfile), .shown = "ssl-certfile", .aliases = "keyfile",
+     .help = "its private key"},
+    {GROUP, .name = "ssl-keyfile-password", .type = RP_OPTION_STRING,
+     .arg = "TEXT", FIELD(ssl_keyfile_password), .secret = true,
+     .help = "of an encrypted key, or file:PATH or env:NAME to find it there"},
+    {GROUP, .name = "ssl-ca-certs", .type = RP_OPTION_STRING, .arg = "PATH",
+     FIELD(ssl_ca_certs), .aliases = "ca-certs ssl-ca",
+     .help = "file or folder: whose certificates clients may show"},
+    {GROUP, .name = "ssl-verify", .type = RP_OPTION_ENUM, .arg = "WHAT",
+     .value = "none", .choices = "none optional require", FIELD(ssl_verify),
+     .aliases = "cert-reqs ssl-cert-reqs",
+     .help = "certificates of clients: none, optional or require"},
+    {GROUP, .name = "ssl-min-version", .type = RP_OPTION_ENUM,
+     .arg = "VERSION", .value = "1.2", .choices = "1.2 1.3",
+     FIELD(ssl_min_version), .help = "of TLS: 1.2 or 1.3"},
+    {GROUP, .name = "ssl-ciphers", .type = RP_OPTION_STRING, .arg = "LIST",
+     FIELD(ssl_ciphers), .shown = "OpenSSL's", .aliases = "ciphers",
+     .help = "by OpenSSL's names, with colons between; those of TLS 1.3 begin "
+             "with TLS_"},
+    {GROUP, .name = "ssl-sni", .type = RP_OPTION_STRING, .arg = "DIR",
+     FIELD(ssl_sni),
+     .help = "a certificate for each name: NAME.crt and NAME.key, or a folder "
+             "NAME with fullchain.pem and privkey.pem"},
+    {GROUP, .name = "ssl-handshake-timeout", .type = RP_OPTION_DURATION,
+     .arg = "DUR", .value = "10s", FIELD(deadlines.handshake),
+     .help = "from connecting to the end of the handshake"},
+    {GROUP, .name = "ssl-reload-interval", .type = RP_OPTION_DURATION,
+     .arg = "DUR", .value = "60s", FIELD(ssl_reload_interval),
+     .help = "how often running workers look whether the files have changed; "
+             "0 is never"},
+#undef GROUP
 #define GROUP .group = RP_GROUP_LOGGING
     {GROUP, .name = "log-level", .type = RP_OPTION_ENUM, .arg = "LEVEL",
      .value = "info", .choices = "trace debug info warning error critical",

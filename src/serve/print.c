@@ -111,6 +111,10 @@ print_value(FILE *out, const struct rp_config *c, const struct rp_option *o)
         return;
     case RP_OPTION_STRING:
     case RP_OPTION_LOGFILE:
+        if (o->secret) {
+            fputs("\"(not shown)\"", out);
+            return;
+        }
         print_string(out, *(const char *const *)field);
         return;
     case RP_OPTION_LIST:

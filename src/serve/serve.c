@@ -15,6 +15,7 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/admin.h"
+#include "rupy/serve/certs.h"
 #include "rupy/serve/logs.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/upgrade.h"
@@ -73,7 +74,10 @@ open_listeners(struct service *s)
         s->listeners.fds[s->listeners.n++] = fd;
         rp_bind_describe(fd, text, sizeof(text));
         rp_info("listening on %s%s",
-                c->binds[i].kind == RP_BIND_UNIX ? "" : "http://", text);
+                strncmp(text, "unix:", 5) == 0 ? ""
+                : s->listeners.tls             ? "https://"
+                                               : "http://",
+                text);
     }
     return 0;
 }
@@ -94,6 +98,18 @@ stop_listening(struct service *s)
             setsockopt(s->listeners.fds[i], SOL_SOCKET, SO_ATTACH_FILTER,
                        &program, sizeof(program));
     }
+}
+
+/* 0, or -1 after a line in the log. */
+static int
+load_certs(struct service *s)
+{
+    char error[512];
+
+    if (rp_certs_load(s->config, &s->listeners.tls, error, sizeof(error)) == 0)
+        return 0;
+    rp_log(RP_LOG_CRITICAL, "%s", error);
+    return -1;
 }
 
 /* ---- The pid file ---- */
@@ -283,33 +299,64 @@ open_access(struct service *s, const struct rp_config *c)
     return 0;
 }
 
+/* For the workers to come; those that run look after theirs themselves. */
+static int
+renew_certs(const struct rp_config *c, struct rp_tls **tls)
+{
+    char error[512];
+
+    if (rp_certs_load(c, tls, error, sizeof(error)) == 0)
+        return 0;
+    rp_error("reload given up, the old certificates stay: %s", error);
+    return -1;
+}
+
+static void
+set_certs(struct service *s, struct rp_tls *tls)
+{
+    rp_tls_free(s->listeners.tls);
+    s->listeners.tls = tls;
+}
+
 static int
 on_reload(void *arg, struct rp_master_config *m)
 {
     struct service *s = arg;
     const struct rp_config *now = s->config;
     struct rp_config *next;
+    struct rp_tls *tls;
 
-    if (!now->origin)
+    if (!now->origin) {
+        if (renew_certs(now, &tls) < 0)
+            return -1;
+        set_certs(s, tls);
         return 0;
+    }
     next = rp_config_renew(now);
     if (!next)
         return -1;
+    if (renew_certs(next, &tls) < 0) {
+        rp_config_free(next);
+        return -1;
+    }
     if (rp_config_set_env(next, now, now->origin->environ_) < 0 ||
         (rp_interp_is_running() && rp_interp_sync_environ() < 0)) {
         rp_error("reload given up: %s", next->error);
-        rp_config_free(next);
-        return -1;
+        goto fail;
     }
-    if (rp_logs_open(next) < 0 || open_access(s, next) < 0) {
-        rp_config_free(next);
-        return -1;
-    }
+    if (rp_logs_open(next) < 0 || open_access(s, next) < 0)
+        goto fail;
+    set_certs(s, tls);
     fill_master(m, next);
     rp_config_free(s->renewed);
     s->config = s->renewed = next;
     rp_admin_set_config(s->admin, next);
     return 0;
+
+fail:
+    rp_tls_free(tls);
+    rp_config_free(next);
+    return -1;
 }
 
 static void
@@ -386,13 +433,14 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
         return RP_EXIT_USAGE;
     rp_upgrade_init(&s.upgrade, config->folder);
-    if (write_pid(&s) < 0)
+    if (load_certs(&s) < 0 || write_pid(&s) < 0)
         status = RP_EXIT_USAGE;
     else if (door->inside || open_listeners(&s) == 0)
         status = door->alone && config->workers == 1 ? run_alone(&s)
                                                      : run_master(&s);
     close_listeners(&s);
     remove_pid(&s);
+    rp_tls_free(s.listeners.tls);
     rp_config_free(s.renewed);
     rp_upgrade_fini(&s.upgrade);
     return status;

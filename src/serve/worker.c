@@ -46,7 +46,7 @@ struct serving {
     ev_signal signals[NSIGNALS];
     ev_signal reopen;
     ev_io master;
-    ev_timer tick, drain;
+    ev_timer tick, drain, certs;
     double tick_due; /* when the timer should fire */
     struct rp_recycle recycle;
     bool stopping;
@@ -165,6 +165,15 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     /* The turn that this timer makes is the heartbeat. */
     rp_wsocks_tick(&s->service.wsocks);
     rp_recycle_look(&s->recycle, s->worker);
+}
+
+static void
+on_certs(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct serving *s = w->data;
+
+    (void)loop, (void)revents;
+    rp_tls_look(s->listeners->tls);
 }
 
 /* ---- What the Python half asks for ---- */
@@ -312,6 +321,7 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
         return -1;
     }
     config.proxy_from = s->proxies;
+    config.tls = s->listeners->tls;
     s->service.router = router;
     if (root)
         s->service.root = *root;
@@ -392,6 +402,11 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     s->tick.data = s;
     ev_timer_start(s->ev, &s->tick);
     s->tick_due = rp_clock_mono() + tick;
+    tick = s->config->ssl_reload_interval;
+    ev_timer_init(&s->certs, on_certs, tick, tick);
+    s->certs.data = s;
+    if (s->listeners->tls && tick > 0)
+        ev_timer_start(s->ev, &s->certs);
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
             return -1;
@@ -413,6 +428,7 @@ on_detach(void *arg)
     ev_io_stop(s->ev, &s->master);
     ev_timer_stop(s->ev, &s->tick);
     ev_timer_stop(s->ev, &s->drain);
+    ev_timer_stop(s->ev, &s->certs);
     s->ev = NULL;
 }
 

@@ -15,6 +15,7 @@
 
 struct rp_exchange;
 struct rp_peer;
+struct rp_tls_facts;
 
 struct rp_handler_ops {
     /* Answer now, or keep x and answer later.  Called once per request. */
@@ -87,6 +88,8 @@ const struct rp_peer *rp_exchange_peer(const struct rp_exchange *x);
 const struct rp_peer *rp_exchange_client(const struct rp_exchange *x);
 /* "http" or "https", as the client sees it. */
 struct rp_str rp_exchange_scheme(const struct rp_exchange *x);
+/* Of our own connection, whoever is at its other end; NULL: it is plain. */
+const struct rp_tls_facts *rp_exchange_tls(const struct rp_exchange *x);
 /* What a proxy took off the front of the path: "/shop", mostly "". */
 struct rp_str rp_exchange_prefix(const struct rp_exchange *x);
 /* Memory that lives until the exchange ends; NULL when over its cap. */

@@ -16,6 +16,7 @@ struct rp_peer {
     uint16_t server_port;
     char server_host[108]; /* of a unix socket: its path, or "" */
     bool is_unix;
+    bool is_tls;
 };
 
 struct rp_access; /* access.h */

@@ -38,6 +38,17 @@ enum {
     RP_SINK_REF_MIN = 16 * 1024, /* smaller than this is cheaper to copy */
 };
 
+/* What was agreed on with a client that speaks TLS. */
+struct rp_tls_facts {
+    int version;               /* 0x0304 */
+    int cipher;                /* its two bytes (RFC 8446 B.4) */
+    const char *server_cert;   /* PEM; NULL */
+    const char **client_chain; /* PEM each, the client's own first */
+    unsigned nclient_chain;
+    const char *client_name;  /* RFC 4514; NULL: it has shown none */
+    const char *client_error; /* why it is not believed; NULL */
+};
+
 struct rp_sink_ops {
     /* Something was appended: see that it is sent.  Cheap, may be called any
      * number of times. */
@@ -56,6 +67,8 @@ struct rp_sink_ops {
     void (*close)(struct rp_sink *s, bool linger);
     /* Close at once, without sending the rest. */
     void (*abort)(struct rp_sink *s);
+    /* Lent while the connection lives; NULL: it is plain, or no memory. */
+    const struct rp_tls_facts *(*tls)(struct rp_sink *s);
 };
 
 struct rp_sink {

@@ -11,6 +11,8 @@ enum {
     RP_READ_SIZE = 64 * 1024, /* of one connection in one turn */
     RP_FLUSH_GROUP = 8,       /* answered connections, then they are sent */
     RP_LISTEN_MAX = 32,
+    RP_RECORD_SIZE = 16 * 1024, /* of TLS (RFC 8446 5.1) */
+    RP_FLUSH_PIECES = 64,
 };
 
 enum rp_conn_state {
@@ -20,13 +22,25 @@ enum rp_conn_state {
     RP_CONN_DEAD,    /* freed when the loop comes round */
 };
 
+/* The part of a connection that speaks TLS; tls.c. */
+struct rp_tls_conn {
+    struct ssl_st *ssl; /* NULL until the first byte has come */
+    bool preface;       /* a PROXY header is due before it */
+    bool done;          /* with the handshake */
+    bool more;          /* decrypted already, but not read: no event tells */
+    bool wants_write;   /* to go on reading */
+    bool over;          /* nothing is said any more */
+    struct rp_tls_facts *facts; /* NULL until somebody asks */
+};
+
 struct rp_conn {
     struct rp_sink sink; /* first */
     struct rp_session *session;
     struct rp_server *server;
-    struct rp_list all;   /* of the server: every connection */
-    struct rp_list dirty; /* has output to send */
-    struct rp_list again; /* feed() is owed */
+    struct rp_list all;      /* of the server: every connection */
+    struct rp_list dirty;    /* has output to send */
+    struct rp_list again;    /* feed() is owed */
+    struct rp_tls_conn *tls; /* NULL: plain */
     ev_io io;
     ev_timer timer; /* lazy: re-arms itself */
     int events;     /* that io watches, 0: stopped */
@@ -60,11 +74,33 @@ struct rp_server {
     ev_timer idle;           /* when retiring */
     ev_check check;          /* keeps service->now */
     char *read_buf;          /* RP_READ_SIZE, shared by all connections */
+    char *record;            /* RP_RECORD_SIZE, to gather output; NULL */
     struct rp_buf spare[64]; /* output buffers between two answers */
     unsigned nspare;
     unsigned refused;    /* without a PROXY header, and not told of */
     double refused_told; /* when; 0: never */
 };
+
+/* ---- tls.c ---- */
+
+/* NULL: no memory. */
+struct rp_tls_conn *rp_tls_conn_new(void);
+void rp_tls_conn_free(struct rp_tls_conn *t);
+/* As read(2), after the handshake.  What is not for HTTP at all is answered,
+ * and the connection then closes. */
+ssize_t rp_tls_read(struct rp_conn *c, char *p, size_t n);
+/* Write what comes first in the queue.  As write(2); 0: a file is shorter
+ * than it was. */
+ssize_t rp_tls_write(struct rp_conn *c);
+/* All was sent: say that nothing more will come. */
+void rp_tls_close(struct rp_conn *c);
+/* In the middle of a handshake, or with input that was not read. */
+bool rp_tls_is_busy(const struct rp_tls_conn *t);
+/* ---- tlsfacts.c: NULL: no memory ---- */
+struct rp_tls_facts *rp_tls_facts_new(struct ssl_st *ssl);
+void rp_tls_facts_free(struct rp_tls_facts *f);
+/* ---- tlsctx.c: for a new connection; NULL: no memory ---- */
+struct ssl_st *rp_tls_accept(struct rp_tls *t, int fd);
 
 /* Take a connected socket; closes it on failure. */
 void rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer);

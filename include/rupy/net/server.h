@@ -4,6 +4,7 @@
 
 #include "rupy/app/service.h"
 #include "rupy/net/proxyproto.h"
+#include "rupy/net/tls.h"
 
 enum { RP_CONTENT_GRACE = 5 };
 
@@ -19,9 +20,11 @@ struct rp_deadlines {
     double send;       /* 60, without any progress */
     double linger;     /* 5, between two reads while draining; 30 in all */
     double handler;    /* 0, until a handler begins to answer */
+    double handshake;  /* 10, from accept to the end of the handshake of TLS */
 };
 
-#define RP_DEADLINES_DEFAULT ((struct rp_deadlines){30, 30, 30, 75, 60, 5, 0})
+#define RP_DEADLINES_DEFAULT                                                   \
+    ((struct rp_deadlines){30, 30, 30, 75, 60, 5, 0, 10})
 
 struct rp_server_config {
     struct rp_deadlines deadlines;
@@ -33,6 +36,7 @@ struct rp_server_config {
     enum rp_proxyproto_mode proxy_protocol;
     struct rp_trust proxy_from; /* who must send the header, beside unix
                                  * sockets; lent */
+    struct rp_tls *tls;         /* of all but unix sockets; lent; NULL: plain */
 };
 
 /* The service is lent.  NULL: out of memory. */

@@ -210,6 +210,12 @@ PyObject *rp_asgi_scope_websocket(struct rp_asgi_call *call);
 /* The call is over: what its application left in the state goes now. */
 void rp_asgi_scope_over(struct rp_asgi_object *a);
 
+/* ---- asgi_tls.c ---- */
+
+/* On a connection that is encrypted, put "tls" among the extensions.  0, or -1
+ * with an exception. */
+int rp_asgi_tls_declare(struct rp_asgi_call *call, PyObject *extensions);
+
 /* ---- asgi_fields.c ---- */
 
 /* New reference to a list of (name, value). */

@@ -101,6 +101,13 @@ struct rp_config {
     struct rp_wsock_config wsock;
     int ws_max_queue, ws_max_fragments, ws_window; /* go in there */
 
+    const char *ssl_certfile; /* NULL: no TLS */
+    const char *ssl_keyfile, *ssl_keyfile_password, *ssl_ca_certs;
+    const char *ssl_ciphers, *ssl_sni;
+    int ssl_verify;      /* enum rp_tls_verify */
+    int ssl_min_version; /* enum rp_tls_version */
+    double ssl_reload_interval;
+
     struct rp_strs forwarded_allow_ips, forwarded; /* lists of words */
     int forwarded_hops;                            /* 0: by trust */
     bool strip_untrusted;

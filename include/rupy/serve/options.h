@@ -19,6 +19,7 @@ enum rp_option_group {
     RP_GROUP_HTTP,
     RP_GROUP_PROXY,
     RP_GROUP_WEBSOCKET,
+    RP_GROUP_TLS,
     RP_GROUP_LOGGING,
     RP_GROUP_MODES,
     RP_N_GROUPS,
@@ -56,6 +57,7 @@ struct rp_option {
     double min, max;     /* of a number; max 0: none */
     const char *join;    /* of a list that may be a table in a file: what
                           * stands between name and value; NULL */
+    bool secret;         /* not shown by --print-config */
     bool fixed;          /* a reload does not change it, a restart does */
     size_t offset, size; /* of the field */
     const char *help;    /* one sentence, without the full stop */

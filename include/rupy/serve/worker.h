@@ -7,7 +7,8 @@
 struct rp_listeners {
     int *fds;
     size_t n;
-    int access_fd; /* of the access log, -1: none */
+    int access_fd;      /* of the access log, -1: none */
+    struct rp_tls *tls; /* for those of TCP; NULL: plain */
 };
 
 /* Load the application and serve it; return the exit status.  w says how to
