@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from serving import CHECKOUT, Servers
+from serving import CHECKOUT, Servers, wait_for
 
 EXAMPLES = CHECKOUT / "rupy" / "examples"
 
@@ -57,6 +57,9 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "openapi",
         "templates",
         "testing",
+        "browser",
+        "sessions",
+        "database",
     ],
 )
 def test_the_lines_of_an_example_work(serve: Servers, name: str) -> None:
@@ -148,3 +151,32 @@ def test_testing() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
+
+
+def test_sessions() -> None:
+    from rupy.examples.sessions import app
+    from rupy.testing import TestClient
+
+    with TestClient(app, follow_redirects=True) as client:
+        form = {"name": "ada", "password": "lovelace"}
+        assert client.post("/login", data=form).text == "hello, ada\n"
+        good = client.cookies["session"]
+        client.cookies.clear()
+        for bad in ("", "x", good[:-2] + "AA", good[:-8]):
+            client.cookies["session"] = bad
+            assert client.get("/me").status == 401, bad
+        client.cookies["session"] = good
+        assert client.get("/me").status == 200
+        assert client.post("/logout").status == 401
+        assert client.get("/api").headers["www-authenticate"] == "Bearer"
+
+
+def test_database() -> None:
+    from rupy.examples.database import app
+    from rupy.testing import TestClient
+
+    with TestClient(app) as client:
+        answer = client.post("/tasks", content="dishes")
+        where = answer.headers["location"]
+        assert (answer.status, where) == (202, "/tasks/1")
+        wait_for(lambda: client.get(where).json()["done"], "the work is done")
