@@ -548,6 +548,26 @@ class WebSocket:
     def close_reason(self) -> str | None:
         """The text beside the code, or None while it is not closed."""
 
+class Proxy:
+    """Other servers as a handler; made by Rupy.proxy()."""
+
+    def __new__(
+        cls,
+        prefix: str,
+        host: str | None,
+        targets: tuple[tuple[str, str, str, str | None], ...],
+        max: int,
+        queue: int,
+        connect: float,
+        wait: float,
+        idle: float,
+        answer: float,
+        read: float,
+        tunnel: float,
+        fail_time: float,
+        /,
+    ) -> Proxy: ...
+
 class App:
     """What rupy.Rupy is made of: the table of routes."""
 
@@ -556,7 +576,7 @@ class App:
         self,
         pattern: str,
         methods: tuple[str, ...],
-        handler: Callable[..., object],
+        handler: Callable[..., object] | Proxy,
         order: tuple[str | None, ...],
         kwnames: tuple[str, ...],
         threaded: bool,

@@ -22,7 +22,7 @@ from contextlib import (
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
-from . import _core, _mount, _pattern, _signature, _static
+from . import _core, _mount, _pattern, _proxy, _signature, _static
 from ._around import Around
 from ._lifespan import Lifespan as ASGILifespan
 
@@ -291,6 +291,71 @@ class Rupy(Around):
             return handler
 
         return register
+
+    def proxy(
+        self,
+        prefix: str,
+        backends: str | Sequence[str],
+        *,
+        host: str | None = None,
+        connections: int = 64,
+        queue: int = 1024,
+        connect_timeout: float = 5.0,
+        queue_timeout: float = 10.0,
+        timeout: float = 60.0,
+        read_timeout: float = 60.0,
+        tunnel_timeout: float = 3600.0,
+        keep_alive: float = 4.0,
+        fail_timeout: float = 10.0,
+    ) -> None:
+        """Let other servers answer what is below a path, whatever the method.
+
+        The C core writes each request anew for a backend and passes the
+        answer on, content streaming both ways; WebSockets go through.
+
+        ``backends`` is ``http://host:port`` or ``unix:/path``, or several of
+        them that take turns.  A backend without a path gets the request's
+        target as it came: ``proxy("/api", "http://b:8080")`` asks b for
+        ``/api/x``.  With a path, that stands for the prefix:
+        ``http://b:8080/`` is asked for ``/x``, ``http://b:8080/v2`` for
+        ``/v2/x``; of a unix socket it stands behind a colon,
+        ``unix:/run/b.sock:/v2``.
+
+        ``host`` is the value of Host, by default the client's.  Each worker
+        has at most ``connections`` to a backend, and ``queue`` requests may
+        wait for one.  Times are in seconds: until there is a connection
+        (``connect_timeout``, 504), until one is free (``queue_timeout``,
+        503), from the request's end to the answer's head (``timeout``, 504),
+        without any progress (``read_timeout``; ``tunnel_timeout`` after an
+        upgrade), that an idle connection is kept (``keep_alive``: choose
+        less than the backend does), and that a backend which takes no
+        connections is passed over (``fail_timeout``).
+
+        Raises ValueError for a prefix that is no literal path, for what is
+        no backend, for times and numbers that cannot be, and for a route
+        that exists.
+        """
+        below, bare = _proxy.patterns(prefix)
+        handler = _proxy.proxy(
+            prefix,
+            backends,
+            host,
+            connections,
+            queue,
+            {
+                "connect_timeout": connect_timeout,
+                "queue_timeout": queue_timeout,
+                "timeout": timeout,
+                "read_timeout": read_timeout,
+                "tunnel_timeout": tunnel_timeout,
+                "keep_alive": keep_alive,
+                "fail_timeout": fail_timeout,
+            },
+        )
+        any_method = ("*",)
+        self._add_route(below, any_method, handler, (), (), False)
+        if bare is not None:
+            self._add_route(bare, any_method, handler, (), (), False)
 
     def url_for(self, name: str, /, **params: object) -> str:
         """The path of the first route of that name with these parameters.

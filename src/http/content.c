@@ -61,6 +61,18 @@ rp_content_init(struct rp_content *c, const struct rp_request *r,
     return c->err;
 }
 
+void
+rp_content_init_reply(struct rp_content *c, bool chunked, int64_t length)
+{
+    *c = (struct rp_content){.state = DONE};
+    if (chunked) {
+        c->state = SIZE;
+    } else if (length != 0) {
+        c->state = PLAIN;
+        c->left = length < 0 ? UINT64_MAX : (uint64_t)length;
+    }
+}
+
 bool
 rp_content_is_done(const struct rp_content *c)
 {

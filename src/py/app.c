@@ -3,6 +3,7 @@
 
 #include "rupy/py/files.h"
 #include "rupy/py/front.h"
+#include "rupy/py/proxy.h"
 #include "rupy/py/websocket.h"
 
 enum {
@@ -161,6 +162,8 @@ new_route(struct rp_app_object *app, PyObject *pattern, PyObject *handler,
         (struct rp_handler){.ops = &rp_native_ops, .self = route};
     if (rp_static_handler(app->st, handler))
         route->route.handler = *rp_static_handler(app->st, handler);
+    else if (rp_proxy_handler_of(app->st, handler))
+        route->route.handler = *rp_proxy_handler_of(app->st, handler);
     route->handler = Py_NewRef(handler);
     route->pattern = Py_NewRef(pattern);
     route->is_async = is_coroutine_function(handler);
@@ -222,7 +225,8 @@ app_add_route(struct rp_app_object *app, PyObject *args)
     if (!route)
         return NULL;
     route->threaded = threaded;
-    route->route.handler.streams = stream;
+    if (route->route.handler.ops == &rp_native_ops)
+        route->route.handler.streams = stream;
     if (keep_route(app, route) < 0) {
         free_route(route);
         return NULL;

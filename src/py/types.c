@@ -7,6 +7,7 @@
 #include "rupy/py/form.h"
 #include "rupy/py/headers.h"
 #include "rupy/py/multidict.h"
+#include "rupy/py/proxy.h"
 #include "rupy/py/request.h"
 #include "rupy/py/response.h"
 
@@ -32,7 +33,8 @@ add_types(PyObject *m, struct rp_py_state *st)
         add(m, &st->response_type, rp_response_type_new(m)) < 0 ||
         add(m, &st->file_response_type,
             rp_file_response_type_new(m, st->response_type)) < 0 ||
-        add(m, &st->static_type, rp_static_type_new(m)) < 0)
+        add(m, &st->static_type, rp_static_type_new(m)) < 0 ||
+        add(m, &st->proxy_type, rp_proxy_type_new(m)) < 0)
         return -1;
     return 0;
 }

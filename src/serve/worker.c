@@ -12,6 +12,7 @@
 
 #include "rupy/app/service.h"
 #include "rupy/base/clock.h"
+#include "rupy/net/links.h"
 #include "rupy/net/server.h"
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
@@ -39,7 +40,8 @@ struct serving {
     struct rp_service service;
     bool has_service;
     struct rp_server *server;
-    struct rp_buf extra; /* field lines of --header */
+    struct rp_links *links; /* to other servers */
+    struct rp_buf extra;    /* field lines of --header */
     struct rp_trust proxies;
     struct rp_statics statics;
 
@@ -94,6 +96,7 @@ stop(struct serving *s, const char *why)
     if (fd >= 0 && !atomic_load(&s->worker->board->stopping))
         grace = limit * ROLL_GRACE;
     rp_server_retire(s->server, grace < limit ? grace : limit, true);
+    rp_links_retire(s->links);
     ev_timer_init(&s->drain, on_drain, 0, DRAIN_POLL);
     s->drain.data = s;
     ev_timer_start(s->ev, &s->drain);
@@ -326,7 +329,8 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
     if (root)
         s->service.root = *root;
     s->server = rp_server_new(ev, &s->service, &config);
-    if (!s->server) {
+    s->links = s->service.links = rp_links_new(ev);
+    if (!s->server || !s->links) {
         errno = ENOMEM;
         return -1;
     }
@@ -422,6 +426,8 @@ on_detach(void *arg)
 
     rp_server_free(s->server);
     s->server = NULL;
+    rp_links_free(s->links);
+    s->links = s->service.links = NULL;
     for (int i = 0; i < NSIGNALS; i++)
         ev_signal_stop(s->ev, &s->signals[i]);
     ev_signal_stop(s->ev, &s->reopen);
@@ -442,6 +448,8 @@ on_forked(void *arg)
 
     if (s->server)
         rp_server_forked(s->server);
+    if (s->links)
+        rp_links_forked(s->links);
     for (size_t i = 0; i < s->listeners->n; i++)
         close(s->listeners->fds[i]);
     if (fd >= 0)

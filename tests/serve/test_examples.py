@@ -49,6 +49,7 @@ def missing_line(shown: list[str], output: str) -> str | None:
         "async_clients",
         "conformance",
         "static_files",
+        "proxy",
         "middleware",
         "errors",
         "mounts",

@@ -21,6 +21,7 @@ struct rp_peer {
 
 struct rp_access; /* access.h */
 struct rp_files;  /* files.h */
+struct rp_links;  /* link.h */
 struct rp_file_mount;
 
 /* Where request ids come from. */
@@ -45,6 +46,7 @@ struct rp_service {
     struct rp_file_mount *const *mounts;
     size_t nmounts;
     struct rp_files *files; /* kept open */
+    struct rp_links *links; /* to other servers; lent, NULL: none */
     struct rp_response_consts consts;
     struct rp_memos *memos;
     struct rp_wsocks wsocks;  /* all WebSockets */

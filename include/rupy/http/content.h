@@ -29,6 +29,9 @@ struct rp_content {
 /* Return 0, or RP_HTTP_LARGE_CONTENT when the length already says so. */
 int rp_content_init(struct rp_content *c, const struct rp_request *r,
                     const struct rp_limits *lim);
+/* The content of an answer that is read: chunked, or of so many bytes; < 0:
+ * until the connection ends, and then it is never done. */
+void rp_content_init_reply(struct rp_content *c, bool chunked, int64_t length);
 /* All of the content, and of its framing, was seen. */
 bool rp_content_is_done(const struct rp_content *c);
 

@@ -11,6 +11,9 @@ enum {
     RP_MAX_TRAILER_SIZE = 8192,
     RP_MAX_CHUNK_EXT_LINE = 4096,
     RP_MAX_CHUNK_EXT_TOTAL = 16384,
+    RP_MAX_REPLY_HEAD = 65536, /* of an answer that is read, not written */
+    RP_MAX_REPLY_FIELDS = 128,
+    RP_MAX_CONNECTION_OPTIONS = 32, /* named by Connection, of what goes on */
 };
 
 struct rp_limits {

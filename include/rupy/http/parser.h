@@ -44,6 +44,7 @@
     X(LARGE_HEAD, 431, "head too large")                                       \
     X(LARGE_CONTENT, 413, "content too large")                                 \
     X(BAD_VERSION, 505, "HTTP version not supported")                          \
+    X(BAD_STATUS_LINE, 502, "malformed status line")                           \
     X(NO_MEMORY, 503, "out of memory")                                         \
     X(TLS, 0, "TLS on a plain port")
 

@@ -16,6 +16,7 @@
     X(response_type)                                                           \
     X(file_response_type)                                                      \
     X(static_type)                                                             \
+    X(proxy_type)                                                              \
     X(headers_type) /* as received; not changed by anybody */                  \
     X(mutable_headers_type)                                                    \
     X(multidict_type) /* query, form */                                        \
