@@ -243,6 +243,15 @@ check-autobahn: all
 	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
 		tests/ws/autobahn
 
+# ---- signals without end, under load: nothing may be lost ----
+
+STORM =
+check-storm: all
+	@$(ENV) scripts/bootstrap test
+	$(call say,CHECK,storms)
+	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
+		tests/ops/storm $(STORM)
+
 # ---- fuzzing: libFuzzer, or without clang's runtime a driver of our own ----
 
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -423,6 +432,7 @@ make [target] [knob=value]
   check-asyncio  the interpreter's own tests of asyncio, on rupy.EventLoop
   check-uvloop   uvloop's tests of asyncio loops, downloaded by pip
   check-autobahn  all of Autobahn's cases of WebSockets (ten minutes)
+  check-storm     signals without end under load; STORM='--app asgi hup'
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, loop, ws, ws_many and peers, beside other servers
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
@@ -456,7 +466,7 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all bench bootstrap check check-asyncio check-autobahn check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
+.PHONY: all bench bootstrap check check-asyncio check-autobahn check-storm check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
 	lint-tools objects run test uninstall unit $(LINTS) FORCE
 
 -include $(OBJS:.o=.d) $(wildcard $(BUILD)/check/obj/*/*.d) \

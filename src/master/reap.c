@@ -97,12 +97,13 @@ level_of(const struct rp_master *m, const struct worker *w, int status,
          bool unasked)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool told = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
 
     if (unasked)
         return clean ? RP_LOG_WARNING : RP_LOG_ERROR;
-    /* One that had not even started may end as it likes: the reason why we
-     * stop was told already. */
-    if (clean || (m->stopping && w->ready_at <= 0))
+    /* One that had not even started may end as it likes: it served nobody, and
+     * the reason why it was told to go is in the log already. */
+    if (clean || ((m->stopping || told) && w->ready_at <= 0))
         return RP_LOG_DEBUG;
     return RP_LOG_WARNING;
 }

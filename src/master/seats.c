@@ -281,8 +281,8 @@ rp_seats_stop(struct rp_master *m, int status, double grace)
 {
     if (!m->stopping) {
         m->status = status;
-        if (m->ops->on_stop)
-            m->ops->on_stop(m->arg, m->upgrade);
+        if (m->ops->on_stop && m->ops->on_stop(m->arg, m->upgrade))
+            atomic_store(&m->board->handed_over, 1);
     }
     m->stopping = true;
     m->stop_at = NEVER;

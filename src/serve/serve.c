@@ -232,7 +232,7 @@ after_fork_child(void *arg)
         rp_py_after_fork_child();
 }
 
-static void
+static bool
 on_stop(void *arg, pid_t other)
 {
     struct service *s = arg;
@@ -240,6 +240,7 @@ on_stop(void *arg, pid_t other)
     s->handed_over = other > 0 || rp_upgrade_has_old(&s->upgrade);
     if (!s->handed_over)
         stop_listening(s);
+    return s->handed_over;
 }
 
 static int

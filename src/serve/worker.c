@@ -93,7 +93,8 @@ stop(struct serving *s, const char *why)
     /* A proxy has idle connections to this worker in its pool.  While the
      * service goes on, it may keep them until it uses each once more; then the
      * answer says close, and no request is lost in between. */
-    if (fd >= 0 && !atomic_load(&s->worker->board->stopping))
+    if (fd >= 0 && (!atomic_load(&s->worker->board->stopping) ||
+                    atomic_load(&s->worker->board->handed_over)))
         grace = limit * ROLL_GRACE;
     rp_server_retire(s->server, grace < limit ? grace : limit, true);
     rp_links_retire(s->links);
@@ -419,6 +420,20 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     return 0;
 }
 
+/* libev leaves a signal that it watches no more with its default action,
+ * which is death.  What the application does at exit is still to come, and
+ * whoever reopens logs or stops a group of processes tells us too. */
+static void
+ignore_signals(const struct serving *s)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    if (rp_worker_alive_fd(s->worker) < 0 || !s->door->take_signals)
+        return;
+    sigaction(SIGUSR1, &ignore, NULL);
+    sigaction(SIGTERM, &ignore, NULL);
+}
+
 static void
 on_detach(void *arg)
 {
@@ -431,6 +446,7 @@ on_detach(void *arg)
     for (int i = 0; i < NSIGNALS; i++)
         ev_signal_stop(s->ev, &s->signals[i]);
     ev_signal_stop(s->ev, &s->reopen);
+    ignore_signals(s);
     ev_io_stop(s->ev, &s->master);
     ev_timer_stop(s->ev, &s->tick);
     ev_timer_stop(s->ev, &s->drain);

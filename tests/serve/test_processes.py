@@ -483,3 +483,31 @@ def test_it_says_where_it_listens(serve: Servers) -> None:
     other = next(p for p in map(int, ports) if p != server.port)
     with server.connect(("127.0.0.1", other)) as client:
         assert client.get("/").text == "index"
+
+
+LEAVES_SLOWLY = """
+import atexit, os, time
+from rupy import Rupy
+
+app = Rupy()
+
+def leave():
+    os.write(2, f"leaving {os.getpid()}\\n".encode())
+    time.sleep(1)
+    os.write(2, f"left {os.getpid()}\\n".encode())
+
+atexit.register(leave)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_signal_does_not_cut_off_what_is_done_at_exit(
+    serve: Servers, tmp_path: Path, number: signal.Signals
+) -> None:
+    # USR1 goes to all workers that live, TERM to all of a systemd unit.
+    server = serve(LEAVES_SLOWLY, "--access-log", str(tmp_path / "access"))
+    (old,) = wait_workers(server, 1)
+    server.tell(signal.SIGHUP)
+    server.wait_log(f"leaving {old}")
+    os.kill(old, number)
+    server.wait_log(f"left {old}")

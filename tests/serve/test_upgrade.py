@@ -116,6 +116,24 @@ def test_the_new_master_is_stopped_and_the_old_one_goes_on(
     assert pid_in(path) == server.pid
 
 
+def test_an_idle_connection_may_ask_once_more(
+    serve: Servers, tmp_path: Path
+) -> None:
+    server, path = start(serve, tmp_path)
+    # As in the pool of a proxy, which would not send a POST twice.
+    with server.connect() as client:
+        assert client.get("/").get("connection") is None
+        new = upgrade(server, server.pid, path)
+        os.kill(server.pid, signal.SIGQUIT)
+        server.wait_log("SIGQUIT: stopping")
+        # Long after it would be closed when the whole service stops.
+        assert client.is_quiet(2.5)
+        assert client.get("/").get("connection") == "close"
+        assert client.ends() == b""
+    assert server.process.wait(10) == 0
+    leave(new, signal.SIGTERM)
+
+
 def test_a_unix_socket_survives_its_first_owner(
     serve: Servers, tmp_path: Path
 ) -> None:

@@ -75,8 +75,9 @@ struct rp_master_ops {
      * Return 0, or -1 (and say why) to keep everything as it is. */
     int (*on_reload)(void *arg, struct rp_master_config *config);
     /* The service is about to stop: before any worker hears of it.  other:
-     * the master that SIGUSR2 has started and that goes on, or 0. */
-    void (*on_stop)(void *arg, pid_t other);
+     * the master that SIGUSR2 has started and that goes on, or 0.  Return
+     * whether some other process goes on serving on the same sockets. */
+    bool (*on_stop)(void *arg, pid_t other);
     void (*reopen_logs)(void *arg);
     /* SIGUSR2, in a forked child: become another master by execve(2).
      * Return, if at all, an exit status.  NULL: the signal is ignored. */

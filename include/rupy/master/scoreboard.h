@@ -68,11 +68,12 @@ struct rp_totals {
 
 struct rp_board {
     /* Written by the master. */
-    uint32_t n;                /* slots; never changes */
-    _Atomic uint32_t wanted;   /* workers that should be ready */
-    _Atomic uint32_t stopping; /* 1: readiness probes must fail */
-    _Atomic uint32_t deaths;   /* workers that ended without being asked to */
-    _Atomic uint32_t aborted;  /* of them, by the master: they hung */
+    uint32_t n;                   /* slots; never changes */
+    _Atomic uint32_t wanted;      /* workers that should be ready */
+    _Atomic uint32_t stopping;    /* 1: readiness probes must fail */
+    _Atomic uint32_t handed_over; /* 1: stopping, and others serve on */
+    _Atomic uint32_t deaths;  /* workers that ended without being asked to */
+    _Atomic uint32_t aborted; /* of them, by the master: they hung */
     _Atomic uint32_t recycled[RP_N_RECYCLES]; /* by the reason they gave */
     _Atomic uint32_t reloads, reload_failures;
     struct rp_totals gone; /* what workers counted that are no more */

@@ -1,0 +1,208 @@
+"""Signals and options of processes that no other story is about."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from serving import (
+    START_DEADLINE,
+    Client,
+    Load,
+    Server,
+    Servers,
+    head_of,
+    is_alive,
+    wait_for,
+)
+
+APP = """
+import asyncio
+import os
+from rupy import Rupy
+
+app = Rupy()
+
+@app.get("/")
+def index():
+    return str(os.getpid())
+
+@app.get("/stubborn")
+async def stubborn():
+    os.write(2, b"begun\\n")
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+"""
+
+
+def ready(server: Server, count: int) -> list[int]:
+    """Pids in the order in which they were ready, when there are count."""
+
+    def pids() -> list[int]:
+        found = re.findall(r"\(pid (\d+)\) ready", server.stderr)
+        return [int(pid) for pid in found] if len(found) >= count else []
+
+    return wait_for(pids, f"{count} workers were ready", START_DEADLINE)
+
+
+def test_a_second_int_does_not_wait_for_the_graceful_deadline(
+    serve: Servers,
+) -> None:
+    server = serve(APP, "--graceful-timeout", "60s")
+    client = server.connect()
+    client.send(head_of("GET", "/stubborn"))
+    server.wait_log("begun")
+    server.tell(signal.SIGINT)
+    server.wait_log("SIGINT: stopping")
+    # The same signal twice at once is one.
+    server.tell(signal.SIGINT)
+    server.exit_status(20)
+    assert "interrupted again" in server.stderr
+    assert not any(map(is_alive, ready(server, 1)))
+    server.may_die = True
+
+
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGCHLD])
+def test_what_says_nothing_changes_nothing(
+    serve: Servers, number: signal.Signals
+) -> None:
+    server = serve(APP)
+    (pid,) = ready(server, 1)
+    for who in (server.pid, pid):
+        os.kill(who, number)
+    assert server.get("/").text == str(pid)
+    assert server.workers == [pid]
+
+
+def test_what_a_terminal_sends_to_all_is_the_masters_to_hear(
+    serve: Servers,
+) -> None:
+    server = serve(APP)
+    (pid,) = ready(server, 1)
+    with Client(server.address) as client:
+        for number in (
+            signal.SIGINT,
+            signal.SIGQUIT,
+            signal.SIGHUP,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+            signal.SIGWINCH,
+        ):
+            os.kill(pid, number)
+            assert client.get("/").get("connection") is None
+    assert server.workers == [pid]
+
+
+def test_abort_shows_where_a_worker_is_and_another_comes(
+    serve: Servers,
+) -> None:
+    server = serve(APP)
+    server.may_die = True
+    (pid,) = ready(server, 1)
+    os.kill(pid, signal.SIGABRT)
+    other = ready(server, 2)[-1]
+    assert server.get("/").text == str(other)
+    assert f"(pid {pid}) killed by SIGABRT" in server.stderr
+    assert "most recent call first" in server.stderr
+
+
+def test_a_worker_that_does_not_start_in_time_is_aborted(
+    serve: Servers,
+) -> None:
+    server = serve(
+        APP + "\nimport time\ntime.sleep(60)\n",
+        *("--startup-timeout", "1s", "--boot-failures", "1"),
+        ready=False,
+    )
+    server.may_die = True
+    assert server.exit_status(20) == 3
+    assert re.search(r"not ready after 1\.\d s: aborting it", server.stderr)
+    assert "most recent call first" in server.stderr
+
+
+def test_so_many_failed_starts_and_no_more(
+    serve: Servers, tmp_path: Path
+) -> None:
+    server = serve(
+        APP + "\nos.write(2, b'tried\\n')\nos._exit(9)\n",
+        *("--boot-failures", "3", "--respawn-backoff", "100ms"),
+        ready=False,
+    )
+    server.may_die = True
+    assert server.exit_status(20) == 3
+    assert server.stderr.count("tried\n") == 3
+    assert "3 failed to boot: giving up" in server.stderr
+
+
+def test_what_dies_at_once_is_not_started_at_once_again(
+    serve: Servers,
+) -> None:
+    server = serve(APP, "--respawn-backoff", "3s")
+    server.may_die = True
+    # The first to die is replaced without a pause, the second is not.
+    for count in (1, 2):
+        pid = ready(server, count)[-1]
+        died = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+    ready(server, 3)
+    assert time.monotonic() - died > 2.5
+
+
+def test_without_jitter_the_number_is_exact(serve: Servers) -> None:
+    server = serve(APP, "--max-requests", "40", "--max-requests-jitter", "0")
+    with Load(server.address, "/", clients=1) as load:
+        wait_for(
+            lambda: server.stderr.count("asks to be replaced: it has had") > 2,
+            "three that had enough",
+            START_DEADLINE,
+        )
+    assert load.failed == []
+    numbers = re.findall(r"it has had (\d+) requests", server.stderr)
+    assert set(numbers) == {"40"}
+
+
+@pytest.mark.parametrize(("parallel", "least", "most"), [(1, 4, 6), (4, 7, 8)])
+def test_so_many_are_replaced_at_the_same_time(
+    serve: Servers, parallel: int, least: int, most: int
+) -> None:
+    server = serve(
+        # So long that all want to be replaced while the first starts.
+        APP + "\nimport time\ntime.sleep(0.7)\n",
+        *("--workers", "4", "--recycle-parallel", str(parallel)),
+        *("--worker-lifetime", "2s", "--worker-lifetime-jitter", "0"),
+    )
+    first = set(ready(server, 4))
+    seen = [0]
+
+    def replaced() -> bool:
+        seen.append(len(server.workers))
+        return not first & set(server.workers)
+
+    wait_for(replaced, "all were replaced", 30)
+    assert least <= max(seen) <= most
+
+
+def test_a_worker_that_is_not_needed_before_it_has_started(
+    serve: Servers,
+) -> None:
+    server = serve(
+        APP + "\nimport time\nos.write(2, b'import\\n')\ntime.sleep(1)\n",
+        *("--log-level", "debug"),
+    )
+    first = ready(server, 1)
+    server.tell(signal.SIGTTIN)
+    wait_for(lambda: server.stderr.count("import\n") == 2, "another starts")
+    server.tell(signal.SIGTTOU)
+    wait_for(lambda: server.workers == first, "it has gone")
+    server.wait_log("killed by SIGTERM")
+    # It served nobody: nothing that an operator must look at.
+    assert "[debug] master: worker 2" in server.stderr
+    assert "[warning] master: worker 2" not in server.stderr
+    server.may_die = True
