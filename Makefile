@@ -252,6 +252,16 @@ check-storm: all
 	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
 		tests/ops/storm $(STORM)
 
+# ---- clients that are slow, or do nothing, thousands of them ----
+
+SLOW =
+check-slow: all
+	@$(ENV) scripts/bootstrap test
+	@$(ENV) scripts/bootstrap slow
+	$(call say,CHECK,slow clients)
+	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
+		tests/ops/slow $(SLOW)
+
 # ---- fuzzing: libFuzzer, or without clang's runtime a driver of our own ----
 
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -432,6 +442,7 @@ make [target] [knob=value]
   check-asyncio  the interpreter's own tests of asyncio, on rupy.EventLoop
   check-uvloop   uvloop's tests of asyncio loops, downloaded by pip
   check-autobahn  all of Autobahn's cases of WebSockets (ten minutes)
+  check-slow      slow and idle clients: what others notice, and what they cost
   check-storm     signals without end under load; STORM='--app asgi hup'
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, loop, ws, ws_many and peers, beside other servers
@@ -466,7 +477,7 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all bench bootstrap check check-asyncio check-autobahn check-storm check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
+.PHONY: all bench bootstrap check check-asyncio check-autobahn check-slow check-storm check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
 	lint-tools objects run test uninstall unit $(LINTS) FORCE
 
 -include $(OBJS:.o=.d) $(wildcard $(BUILD)/check/obj/*/*.d) \
