@@ -1,4 +1,4 @@
-"""Slow and idle clients take nothing from the others: short form of ops/slow."""
+"""Slow and idle clients take nothing from others: ops/slow in short."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from serving import Client, Server, Servers, wait_for
 
-OPS = Path(__file__).parent.parent / "ops"
-sys.path.insert(0, str(OPS))
+sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
 
 from checker import Checker
 
+OPS = Path(__file__).parent.parent / "ops"
 MANY = 150
 
 
@@ -27,8 +27,8 @@ def server(serve_module: Servers) -> Server:
 
 
 HELD = {
-    "headers": b"GET /1 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-    "body": b"POST /1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n",
+    "headers": b"GET /1 HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+    "body": b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n",
     "read": b"GET /1000000 HTTP/1.1\r\nHost: localhost\r\nX-Id: slow\r\n\r\n",
     "nothing": b"",
     "answered": b"GET /1 HTTP/1.1\r\nHost: localhost\r\nX-Id: idle\r\n\r\n",
