@@ -87,28 +87,49 @@ count_tokens(struct rp_master *m)
     return tokens;
 }
 
+/* The seat whose worker is to be replaced next, or NOBODY.  The oldest first:
+ * were it always the first seat, and its workers soon outdated again, the
+ * others would never have their turn. */
+static uint32_t
+find_outdated(const struct rp_master *m)
+{
+    uint32_t found = NOBODY;
+    double oldest = NEVER;
+
+    for (uint32_t i = 0; i < m->wanted; i++) {
+        const struct seat *s = &m->seats[i];
+        const struct worker *w = &m->workers[s->holder];
+
+        if (w->state == RP_WORKER_READY && is_outdated(m, w) &&
+            s->successor == NOBODY && s->not_before <= m->now &&
+            w->started_at < oldest) {
+            found = i;
+            oldest = w->started_at;
+        }
+    }
+    return found;
+}
+
 /* Start successors for outdated workers, when there are any. */
 static void
 replace_some(struct rp_master *m)
 {
-    uint32_t tokens = count_tokens(m);
+    uint32_t tokens = count_tokens(m), seat;
     bool all_new = true;
 
     if (tokens == 0)
         return;
-    for (uint32_t i = 0; i < m->wanted; i++) {
-        struct seat *s = &m->seats[i];
-        const struct worker *w = worker_at(m, s->holder);
-
-        if (w->generation < m->generation)
-            all_new = false;
-        if (w->state == RP_WORKER_READY && is_outdated(m, w) &&
-            s->successor == NOBODY && s->not_before <= m->now) {
-            s->successor = start(m, i);
-            if (--tokens == 0)
-                return;
-        }
+    for (; tokens > 0 && (seat = find_outdated(m)) != NOBODY; tokens--) {
+        m->seats[seat].successor = start(m, seat);
+        /* No process, or no room for one: next time. */
+        if (m->seats[seat].successor == NOBODY)
+            return;
     }
+    if (tokens == 0)
+        return;
+    for (uint32_t i = 0; i < m->wanted; i++)
+        if (m->workers[m->seats[i].holder].generation < m->generation)
+            all_new = false;
     if (m->rolling && all_new) {
         rp_seats_end_roll(m, NULL);
         rp_info("reload finished: generation %u serves", m->generation);

@@ -182,6 +182,7 @@ def test_so_many_are_replaced_at_the_same_time(
         *("--worker-lifetime", "2s", "--worker-lifetime-jitter", "0"),
         *("--log-level", "debug"),
     )
+    server.may_die = True  # debug tells of all that end
     ready(server, 9)
     # Those of the beginning start together.
     starting, most = 0, 0
@@ -192,6 +193,17 @@ def test_so_many_are_replaced_at_the_same_time(
         if i >= 8:
             most = max(most, starting)
     assert least <= most <= parallel
+
+
+def test_the_oldest_is_replaced_first(serve: Servers) -> None:
+    # Each is outdated again before all had their turn.
+    server = serve(
+        APP + "\nimport time\ntime.sleep(0.5)\n",
+        *("--workers", "4"),
+        *("--worker-lifetime", "1s", "--worker-lifetime-jitter", "0"),
+    )
+    first = set(ready(server, 4)[:4])
+    wait_for(lambda: not first & set(server.workers), "all were replaced", 40)
 
 
 def test_a_worker_that_is_not_needed_before_it_has_started(
