@@ -8,7 +8,8 @@
 #include <sys/un.h>
 
 static const char wanted[] =
-    "is no address: want HOST:PORT, :PORT, [::1]:PORT, unix:PATH or fd://N";
+    "is no address: want HOST:PORT, :PORT, [::1]:PORT, unix:PATH, fd://N or "
+    "systemd";
 
 /* With a NUL behind it; NULL: out of memory. */
 static const char *
@@ -88,6 +89,22 @@ parse_fd(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
     return b->text == NULL ? refuse(why, "is too long") : 0;
 }
 
+/* What stands behind systemd, with its colon, or nothing. */
+static int
+parse_systemd(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
+              struct rp_str rest, const char **why)
+{
+    *b = (struct rp_bind){
+        .kind = RP_BIND_SYSTEMD, .fd = -1, .text = copy_text(a, text)};
+    if (rest.n == 1)
+        return refuse(why, "has no name behind the colon");
+    if (rest.n > 0)
+        b->path = copy_text(a, (struct rp_str){rest.p + 1, rest.n - 1});
+    return b->text == NULL || (rest.n > 0 && b->path == NULL)
+               ? refuse(why, "is too long")
+               : 0;
+}
+
 /* The last colon that is not inside of brackets. */
 static int
 parse_tcp(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
@@ -127,8 +144,14 @@ rp_bind_parse(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
               const char **why)
 {
     static const struct rp_str to_unix = {"unix:", 5}, to_fd = {"fd://", 5};
+    static const struct rp_str to_systemd = {"systemd", 7};
     struct rp_str rest = {text.p + 5, text.n - 5};
 
+    if (rp_str_eq(text, to_systemd) ||
+        (rp_str_has_prefix(text, to_systemd) && text.p[to_systemd.n] == ':'))
+        return parse_systemd(
+            b, a, text,
+            (struct rp_str){text.p + to_systemd.n, text.n - to_systemd.n}, why);
     if (rp_str_has_prefix(text, to_fd))
         return parse_fd(b, a, text, rest, why);
     if (!rp_str_has_prefix(text, to_unix))

@@ -127,6 +127,16 @@ check_static(struct rp_str s)
     return NULL;
 }
 
+static const char *
+check_cpu(struct rp_str s)
+{
+    uint64_t v;
+
+    if (rp_str_eq(s, RP_STR("auto")) || (rp_str_to_u64(s, &v) == 0 && v < 1024))
+        return NULL;
+    return "is neither auto nor the number of a CPU";
+}
+
 /* A member of a list that takes commas. */
 static const char *
 check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
@@ -143,6 +153,8 @@ check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
         rc = rp_trust_add(&trust, s, &why);
     else if (l == &c->forwarded)
         rc = rp_forwarded_add(&what, s, &why);
+    else if (l == &c->cpu_affinity)
+        return check_cpu(s);
     else if (l == &c->allowed_hosts)
         return rp_hosts_check(s);
     else if (l == &c->access_log_fields)
@@ -428,6 +440,7 @@ rp_config_init(struct rp_config *c)
     c->help_group = RP_N_GROUPS;
     c->deadlines.first_byte = -1;
     c->worker_lifetime_jitter = -1;
+    c->umask = -1;
     for (unsigned i = 0; i < rp_option_count(); i++) {
         const struct rp_option *o = rp_option_at(i);
         if (o->value == NULL)

@@ -128,6 +128,12 @@ rp_config_finish(struct rp_config *c)
         return -1;
     if (rp_certs_check(c) < 0)
         return -1;
+    if (c->daemon && strcmp(c->log_file, "-") == 0 && c->log_syslog == NULL)
+        return fail(c, "--daemon needs --log-file or --log-syslog: there is "
+                       "no terminal to write to");
+    /* What would have been seen on the terminal. */
+    if (c->daemon && strcmp(c->log_file, "-") != 0)
+        c->capture_output = true;
     if (c->capture_output && strcmp(c->log_file, "-") == 0)
         return fail(c, "--capture-output needs --log-file");
     if (c->access_log_fields.n > 0 && strcmp(c->access_log_format, "json") != 0)

@@ -246,9 +246,12 @@ rp_bind_open(const struct rp_bind *b, const struct rp_bind_options *o,
         check_backlog(o->backlog);
         return open_unix(b, o, error, n);
     case RP_BIND_FD:
+        return open_fd(b, o, error, n);
+    case RP_BIND_SYSTEMD:
         break;
     }
-    return open_fd(b, o, error, n);
+    return fail(error, n, "cannot bind %s: only --bind takes such sockets",
+                b->text);
 }
 
 void

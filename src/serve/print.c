@@ -96,6 +96,8 @@ has_value(const struct rp_config *c, const struct rp_option *o)
     if (o->type == RP_OPTION_STRING || o->type == RP_OPTION_LOGFILE)
         return *(const char *const *)field != NULL;
     if (o->type == RP_OPTION_INTEGER)
+        return *(const int *)field >= (o->min < 0 ? (int)o->min : 0);
+    if (o->type == RP_OPTION_MODE)
         return *(const int *)field >= 0;
     return true;
 }

@@ -3,21 +3,22 @@
 #include "rupy/serve/serve.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/filter.h>
-#include <stdlib.h>
-#include <sys/file.h>
+#include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/admin.h"
 #include "rupy/serve/certs.h"
+#include "rupy/serve/daemon.h"
+#include "rupy/serve/identity.h"
 #include "rupy/serve/logs.h"
+#include "rupy/serve/notify.h"
+#include "rupy/serve/pidfile.h"
+#include "rupy/serve/process.h"
 #include "rupy/serve/renew.h"
+#include "rupy/serve/sockets.h"
 #include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
 
@@ -25,80 +26,18 @@ struct service {
     const struct rp_config *config; /* what new workers get */
     struct rp_config *renewed;      /* the same, when it is ours; NULL */
     const struct rp_door *door;
-    struct rp_listeners listeners;
-    int pid_fd;
-    char pid_path[PATH_MAX]; /* "": there is no such file */
+    struct rp_sockets sockets;
+    struct rp_pidfile pidfile;
     struct rp_upgrade upgrade;
+    struct rp_identity identity;
+    struct rp_notify notify;
+    struct rp_daemon daemon;
     struct rp_admin *admin; /* NULL: none */
-    struct rp_admin_sockets sockets;
+    struct rp_admin_sockets asked;
     bool handed_over; /* another master goes on with the sockets */
 };
 
-/* ---- Sockets ---- */
-
-static void
-close_listeners(struct service *s)
-{
-    for (size_t i = 0; i < s->listeners.n; i++)
-        rp_bind_close(&s->config->binds[i], s->listeners.fds[i],
-                      !s->handed_over);
-    free(s->listeners.fds);
-    if (s->listeners.access_fd > STDOUT_FILENO)
-        close(s->listeners.access_fd);
-}
-
-/* 0, or -1 after a line in the log. */
-static int
-open_listeners(struct service *s)
-{
-    const struct rp_config *c = s->config;
-    struct rp_bind_options o = {
-        .backlog = c->backlog,
-        .uds_mode = c->uds_mode,
-    };
-
-    s->listeners.fds = calloc(c->nbinds, sizeof(int));
-    if (!s->listeners.fds) {
-        rp_log_errno(RP_LOG_CRITICAL, "cannot listen");
-        return -1;
-    }
-    for (size_t i = 0; i < c->nbinds; i++) {
-        char text[256];
-        int fd = rp_upgrade_take(&s->upgrade, c->binds[i].text);
-        if (fd < 0)
-            fd = rp_bind_open(&c->binds[i], &o, text, sizeof(text));
-        if (fd < 0) {
-            rp_log(RP_LOG_CRITICAL, "%s", text);
-            return -1;
-        }
-        s->listeners.fds[s->listeners.n++] = fd;
-        rp_bind_describe(fd, text, sizeof(text));
-        rp_info("listening on %s%s",
-                strncmp(text, "unix:", 5) == 0 ? ""
-                : s->listeners.tls             ? "https://"
-                                               : "http://",
-                text);
-    }
-    return 0;
-}
-
-/* No new connection is completed from now on, while those in the queue are
- * still taken: what was accepted by the kernel gets an answer.  Where filters
- * are not to be had, it is as without. */
-static void
-stop_listening(struct service *s)
-{
-    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-    struct sock_fprog program = {1, &drop};
-
-    for (size_t i = 0; i < s->listeners.n; i++) {
-        if (s->config->binds[i].kind == RP_BIND_UNIX)
-            unlink(s->config->binds[i].path);
-        else if (s->config->binds[i].kind == RP_BIND_TCP)
-            setsockopt(s->listeners.fds[i], SOL_SOCKET, SO_ATTACH_FILTER,
-                       &program, sizeof(program));
-    }
-}
+/* ---- Certificates ---- */
 
 /* 0, or -1 after a line in the log. */
 static int
@@ -106,56 +45,11 @@ load_certs(struct service *s)
 {
     char error[512];
 
-    if (rp_certs_load(s->config, &s->listeners.tls, error, sizeof(error)) == 0)
+    if (rp_certs_load(s->config, &s->sockets.listeners.tls, error,
+                      sizeof(error)) == 0)
         return 0;
     rp_log(RP_LOG_CRITICAL, "%s", error);
     return -1;
-}
-
-/* ---- The pid file ---- */
-
-/* 0, or -1 after a line in the log. */
-static int
-write_pid(struct service *s)
-{
-    char *path = s->pid_path;
-    char text[16];
-    int n;
-
-    if (!s->config->pid)
-        return 0;
-    /* The old master has the name itself as long as it lives. */
-    n = snprintf(path, sizeof(s->pid_path), "%s%s", s->config->pid,
-                 rp_upgrade_has_old(&s->upgrade) ? ".2" : "");
-    if (n < 0 || (size_t)n >= sizeof(s->pid_path)) {
-        rp_log(RP_LOG_CRITICAL, "the path of the pid file is too long");
-        return -1;
-    }
-    s->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (s->pid_fd < 0) {
-        rp_log_errno(RP_LOG_CRITICAL, "cannot write the pid file %s", path);
-        return -1;
-    }
-    if (flock(s->pid_fd, LOCK_EX | LOCK_NB) < 0) {
-        rp_log(RP_LOG_CRITICAL,
-               "the pid file %s is locked: is it running already?", path);
-        return -1;
-    }
-    n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-    if (ftruncate(s->pid_fd, 0) < 0 || write(s->pid_fd, text, (size_t)n) != n) {
-        rp_log_errno(RP_LOG_CRITICAL, "cannot write the pid file %s", path);
-        return -1;
-    }
-    return 0;
-}
-
-static void
-remove_pid(struct service *s)
-{
-    if (s->pid_fd < 0)
-        return;
-    unlink(s->pid_path);
-    close(s->pid_fd);
 }
 
 /* The old master is gone: what was its own is ours now. */
@@ -164,13 +58,7 @@ succeed(struct service *s)
 {
     rp_info("the old master is gone: this one is alone");
     rp_admin_start(s->admin);
-    if (s->pid_fd < 0)
-        return;
-    if (rename(s->pid_path, s->config->pid) < 0)
-        rp_log_errno(RP_LOG_ERROR, "cannot rename the pid file %s",
-                     s->pid_path);
-    else
-        snprintf(s->pid_path, sizeof(s->pid_path), "%s", s->config->pid);
+    rp_pidfile_succeed(&s->pidfile, s->config->pid);
 }
 
 /* ---- What ps and top show ---- */
@@ -202,10 +90,14 @@ run_child(void *arg, struct rp_worker *w)
     snprintf(name, sizeof(name), "worker %u", w->seat + 1);
     rp_log_set_name(name);
     set_title(s, name);
-    if (s->pid_fd >= 0)
-        close(s->pid_fd);
+    rp_pidfile_forked(&s->pidfile);
+    rp_notify_forked(&s->notify);
+    rp_daemon_forked(&s->daemon);
     rp_admin_forked(s->admin);
-    return rp_worker_run(s->config, s->door, &s->listeners, w);
+    if (rp_process_settle(s->config, w->seat) < 0 ||
+        rp_identity_enter(&s->identity) < 0)
+        return RP_EXIT_BOOT;
+    return rp_worker_run(s->config, s->door, &s->sockets.listeners, w);
 }
 
 static void
@@ -232,14 +124,24 @@ after_fork_child(void *arg)
         rp_py_after_fork_child();
 }
 
+static void
+on_ready(void *arg)
+{
+    struct service *s = arg;
+
+    rp_notify_ready(&s->notify);
+    rp_daemon_tell(&s->daemon, RP_EXIT_OK);
+}
+
 static bool
 on_stop(void *arg, pid_t other)
 {
     struct service *s = arg;
 
     s->handed_over = other > 0 || rp_upgrade_has_old(&s->upgrade);
+    rp_notify_stopping(&s->notify, s->config->graceful_timeout, other);
     if (!s->handed_over)
-        stop_listening(s);
+        rp_sockets_stop(&s->sockets, s->config);
     return s->handed_over;
 }
 
@@ -251,9 +153,7 @@ upgrade(void *arg)
     int fds[2];
     size_t n = rp_admin_sockets(s->admin, fds, names);
 
-    for (size_t i = 0; i < s->listeners.n; i++)
-        rp_upgrade_give(&s->upgrade, s->listeners.fds[i],
-                        s->config->binds[i].text);
+    rp_sockets_give(&s->sockets, s->config, &s->upgrade);
     for (size_t i = 0; i < n; i++)
         rp_upgrade_give(&s->upgrade, fds[i], names[i]);
     return rp_upgrade_exec(&s->upgrade);
@@ -266,6 +166,7 @@ on_turn(void *arg, struct rp_master *m)
 
     if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
         succeed(s);
+    rp_notify_turn(&s->notify, m);
     return rp_admin_turn(s->admin, m);
 }
 
@@ -294,9 +195,9 @@ open_access(struct service *s, const struct rp_config *c)
                      c->access_log);
         return -1;
     }
-    if (s->listeners.access_fd > STDOUT_FILENO)
-        close(s->listeners.access_fd);
-    s->listeners.access_fd = fd;
+    if (s->sockets.listeners.access_fd > STDOUT_FILENO)
+        close(s->sockets.listeners.access_fd);
+    s->sockets.listeners.access_fd = fd;
     return 0;
 }
 
@@ -315,8 +216,17 @@ renew_certs(const struct rp_config *c, struct rp_tls **tls)
 static void
 set_certs(struct service *s, struct rp_tls *tls)
 {
-    rp_tls_free(s->listeners.tls);
-    s->listeners.tls = tls;
+    rp_tls_free(s->sockets.listeners.tls);
+    s->sockets.listeners.tls = tls;
+}
+
+/* Workers open the files again themselves when they were rotated. */
+static void
+own_logs(const struct service *s)
+{
+    if (rp_identity_own_fd(&s->identity, rp_log_fd()) < 0 ||
+        rp_identity_own_fd(&s->identity, s->sockets.listeners.access_fd) < 0)
+        rp_log_errno(RP_LOG_WARNING, "log files stay with another user");
 }
 
 static int
@@ -327,6 +237,7 @@ on_reload(void *arg, struct rp_master_config *m)
     struct rp_config *next;
     struct rp_tls *tls;
 
+    rp_notify_reloading(&s->notify);
     if (!now->origin) {
         if (renew_certs(now, &tls) < 0)
             return -1;
@@ -348,7 +259,9 @@ on_reload(void *arg, struct rp_master_config *m)
     if (rp_logs_open(next) < 0 || open_access(s, next) < 0)
         goto fail;
     set_certs(s, tls);
+    own_logs(s);
     fill_master(m, next);
+    rp_notify_set_timeout(&s->notify, next->timeout);
     rp_config_free(s->renewed);
     s->config = s->renewed = next;
     rp_admin_set_config(s->admin, next);
@@ -367,6 +280,9 @@ reopen_logs(void *arg)
 
     rp_logs_open(s->config);
     open_access(s, s->config);
+    own_logs(s);
+    if (s->config->daemon)
+        rp_logs_capture(s->config);
 }
 
 static int
@@ -377,6 +293,7 @@ run_master(struct service *s)
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,
+        .on_ready = on_ready,
         .on_reload = on_reload,
         .on_stop = on_stop,
         .reopen_logs = reopen_logs,
@@ -390,8 +307,10 @@ run_master(struct service *s)
     fill_master(&m, s->config);
     rp_log_set_name("master");
     set_title(s, "master");
-    s->sockets = (struct rp_admin_sockets){s->listeners.fds, s->listeners.n};
-    if (rp_admin_new(&s->admin, s->config, &s->sockets, &s->upgrade) < 0)
+    s->asked = (struct rp_admin_sockets){s->sockets.listeners.fds,
+                                         s->sockets.listeners.n};
+    rp_notify_set_timeout(&s->notify, s->config->timeout);
+    if (rp_admin_new(&s->admin, s->config, &s->asked, &s->upgrade) < 0)
         return RP_EXIT_BIND;
     rp_upgrade_close_rest(&s->upgrade);
     if (rp_upgrade_has_old(&s->upgrade) || rp_admin_start(s->admin) == 0)
@@ -414,9 +333,78 @@ run_alone(struct service *s)
         return RP_EXIT_INTERNAL;
     }
     rp_worker_init_alone(&w, board);
-    status = rp_worker_run(s->config, s->door, &s->listeners, &w);
+    status = RP_EXIT_BOOT;
+    if (rp_process_settle(s->config, 0) == 0)
+        status = rp_worker_run(s->config, s->door, &s->sockets.listeners, &w);
     rp_board_free(board);
     return status;
+}
+
+/* What only a process that is nothing but a worker can do. */
+static bool
+needs_master(const struct service *s)
+{
+    const struct rp_config *c = s->config;
+
+    return !s->door->alone || c->workers > 1 || c->daemon || c->chroot ||
+           s->identity.changes_user || s->identity.changes_group;
+}
+
+/* All that may be refused, in this process's own words on stderr or in the
+ * log; then serve. */
+static int
+start(struct service *s)
+{
+    const struct rp_config *c = s->config;
+    char error[256];
+
+    if (rp_identity_init(&s->identity, c, error, sizeof(error)) < 0) {
+        rp_log(RP_LOG_CRITICAL, "%s", error);
+        return RP_EXIT_USAGE;
+    }
+    own_logs(s);
+    if (load_certs(s) < 0)
+        return RP_EXIT_USAGE;
+    if ((!s->door->inside && rp_process_limits(c) < 0) ||
+        rp_pidfile_write(&s->pidfile, c->pid, rp_upgrade_has_old(&s->upgrade)) <
+            0)
+        return RP_EXIT_USAGE;
+    if (!s->door->inside &&
+        rp_sockets_open(&s->sockets, c, &s->upgrade, &s->identity) < 0)
+        return RP_EXIT_BIND;
+    if (c->daemon)
+        rp_daemon_detach(c);
+    return needs_master(s) ? run_master(s) : run_alone(s);
+}
+
+/* -1 in the process that goes on; else the exit status of this one. */
+static int
+go_to_background(struct service *s)
+{
+    int status;
+
+    /* A new master beside an old one is there already. */
+    if (!s->config->daemon || rp_upgrade_has_old(&s->upgrade))
+        return -1;
+    status = rp_daemon_start(&s->daemon);
+    if (status > 0)
+        fprintf(stderr,
+                "rupy-serve: the daemon did not start, exit status %d; the "
+                "log says why\n",
+                status);
+    return status;
+}
+
+/* What was for this process only is not for what the application starts. */
+static void
+read_manager(struct service *s)
+{
+    if (s->door->inside)
+        return;
+    rp_notify_init(&s->notify, rp_upgrade_has_old(&s->upgrade));
+    rp_sockets_init(&s->sockets);
+    if (rp_interp_is_running() && rp_interp_sync_environ() < 0)
+        rp_warn("os.environ is not up to date");
 }
 
 int
@@ -425,23 +413,27 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     struct service s = {
         .config = config,
         .door = door,
-        .listeners = {.access_fd = -1},
-        .pid_fd = -1,
+        .sockets = {.listeners = {.access_fd = -1}},
+        .identity = {.root = -1},
+        .pidfile = {.fd = -1},
+        .notify = {.fd = -1},
+        .daemon = {.fd = -1},
     };
-    int status = RP_EXIT_BIND;
+    int status;
 
     rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
-    if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
-        return RP_EXIT_USAGE;
     rp_upgrade_init(&s.upgrade, config->folder);
-    if (load_certs(&s) < 0 || write_pid(&s) < 0)
+    read_manager(&s);
+    if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
         status = RP_EXIT_USAGE;
-    else if (door->inside || open_listeners(&s) == 0)
-        status = door->alone && config->workers == 1 ? run_alone(&s)
-                                                     : run_master(&s);
-    close_listeners(&s);
-    remove_pid(&s);
-    rp_tls_free(s.listeners.tls);
+    else if ((status = go_to_background(&s)) < 0)
+        status = start(&s);
+    rp_daemon_tell(&s.daemon, status);
+    rp_tls_free(s.sockets.listeners.tls);
+    rp_sockets_close(&s.sockets, s.config, !s.handed_over);
+    rp_pidfile_remove(&s.pidfile);
+    rp_identity_fini(&s.identity);
+    rp_notify_fini(&s.notify);
     rp_config_free(s.renewed);
     rp_upgrade_fini(&s.upgrade);
     return status;

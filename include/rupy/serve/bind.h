@@ -7,14 +7,15 @@
 
 #include "rupy/base/arena.h"
 
-enum rp_bind_kind { RP_BIND_TCP, RP_BIND_UNIX, RP_BIND_FD };
+enum rp_bind_kind { RP_BIND_TCP, RP_BIND_UNIX, RP_BIND_FD, RP_BIND_SYSTEMD };
 
 struct rp_bind {
     enum rp_bind_kind kind;
     const char *text; /* as it is shown: "127.0.0.1:8000", "unix:/run/x" */
     const char *host; /* tcp: name or address, without brackets */
     uint16_t port;    /* tcp: 0 lets the kernel choose */
-    const char *path; /* unix: "@name" in the abstract namespace */
+    const char *path; /* unix: "@name" in the abstract namespace; systemd: the
+                       * name of the sockets, NULL: all */
     int fd;           /* fd: the number */
 };
 
@@ -25,7 +26,7 @@ struct rp_bind_options {
 };
 
 /* HOST:PORT, :PORT (all IPv4 addresses), [ADDRESS]:PORT, unix:PATH,
- * unix:@NAME, fd://N.  Strings are made in the arena.
+ * unix:@NAME, fd://N, systemd, systemd:NAME.  Strings are made in the arena.
  * Return 0, or -1 with the reason, a constant, in *why. */
 int rp_bind_parse(struct rp_bind *b, struct rp_arena *a, struct rp_str text,
                   const char **why);
@@ -38,6 +39,7 @@ int rp_bind_make_unix(struct rp_bind *b, struct rp_arena *a, const char *path,
 /* A listening socket, non-blocking and close-on-exec; yours.  Of a host name
  * the first address that can be bound is taken.  A socket file on which
  * nobody answers is replaced.  A backlog that the kernel will cut is logged.
+ * Those of systemd are not opened but taken, see activation.h.
  * Return the descriptor, or -1 with one line in error that says what to do
  * (and which address, so the caller adds nothing). */
 int rp_bind_open(const struct rp_bind *b, const struct rp_bind_options *o,

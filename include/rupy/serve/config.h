@@ -81,8 +81,13 @@ struct rp_config {
     bool cancel_on_disconnect;
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;
-    const char *metrics;        /* address; NULL: none */
-    const char *control_socket; /* path; "-": the default one; NULL: none */
+    const char *user, *group, *chroot; /* NULL: stay as we are */
+    bool initgroups, daemon;
+    int umask; /* -1: unchanged */
+    int nice, oom_score_adj, rlimit_nofile;
+    struct rp_strs cpu_affinity; /* numbers, or "auto" */
+    const char *metrics;         /* address; NULL: none */
+    const char *control_socket;  /* path; "-": the default one; NULL: none */
 
     struct rp_deadlines deadlines;
     int keep_alive_requests; /* 0: no limit */
