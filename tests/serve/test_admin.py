@@ -289,8 +289,10 @@ def test_the_next_master_has_the_same_addresses(
 ) -> None:
     service = Service(serve, APP)
     assert service.ctl("upgrade")[0] == 0
-    status = service.get("/-/status").json
-    wait_for(lambda: status()["other_master"], "the other master")
+    wait_for(
+        lambda: service.get("/-/status").json()["other_master"],
+        "the other master",
+    )
     new = int(service.get("/-/status").json()["other_master"])
     ready = re.compile(rf"\[{new}\] .* ready after")
     wait_for(lambda: ready.search(service.server.stderr), "it is ready", 20)

@@ -101,11 +101,20 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
             "log-syslog": "/x",
             "access-log-fields": "status",
             "access-log-skip": "/x",
+            "user": "root",
+            "group": "root",
+            "chroot": "/",
+            "cpu-affinity": "0",
+            "umask": "022",
+            "nice": "1",
+            "oom-score-adj": "1",
+            "rlimit-nofile": "1024",
         }.get(name)
         # What is right only together with another option.
         others = {
             "access-log-fields": {"RUPY_SERVE_ACCESS_LOG_FORMAT": "json"},
             "capture-output": {"RUPY_SERVE_LOG_FILE": "/x"},
+            "daemon": {"RUPY_SERVE_LOG_FILE": "/x"},
         }.get(name, {})
         value = entry["value"]
         if text is None and isinstance(value, bool):
