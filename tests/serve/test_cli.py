@@ -116,6 +116,8 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
             "capture-output": {"RUPY_SERVE_LOG_FILE": "/x"},
             "daemon": {"RUPY_SERVE_LOG_FILE": "/x"},
         }.get(name, {})
+        if name.startswith("ssl-") and name != "ssl-certfile":
+            others = {"RUPY_SERVE_SSL_CERTFILE": "/x"}
         value = entry["value"]
         if text is None and isinstance(value, bool):
             text = "off" if value else "on"
