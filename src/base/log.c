@@ -21,6 +21,8 @@ static struct {
     enum rp_log_level level;
     char name[32];
     struct rp_log_style style;
+    void (*on_text)(void *arg, const char *text);
+    void *on_text_arg;
 } the_log = {
     .fd = STDERR_FILENO,
     .level = RP_LOG_INFO,
@@ -257,6 +259,8 @@ rp_log_text(const char *text)
 {
     size_t n = strlen(text);
 
+    if (the_log.on_text)
+        the_log.on_text(the_log.on_text_arg, text);
     if (the_log.style.format == RP_LOG_JSON)
         write_json_text(text, n);
     else
@@ -266,4 +270,11 @@ rp_log_text(const char *text)
         rp_syslog_write(rp_log_priority(RP_LOG_ERROR), text + at, line);
         at += line + 1;
     }
+}
+
+void
+rp_log_set_listener(void (*on_text)(void *arg, const char *text), void *arg)
+{
+    the_log.on_text = on_text;
+    the_log.on_text_arg = arg;
 }

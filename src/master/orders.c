@@ -55,6 +55,14 @@ rp_master_recycle(struct rp_master *m, pid_t pid)
     return n;
 }
 
+void
+rp_master_restart(struct rp_master *m, double grace)
+{
+    rp_seats_restart(m, grace);
+    /* Another turn, without a wait before it: seats are empty. */
+    rp_signals_raise(SIGCHLD);
+}
+
 uint32_t
 rp_master_tell(struct rp_master *m, pid_t pid, int sig)
 {

@@ -223,21 +223,21 @@ rp_seats_end_roll(struct rp_master *m, const char *error)
 }
 
 static void
-retire_slot(struct rp_master *m, uint32_t *slot)
+retire_slot(struct rp_master *m, uint32_t *slot, double grace)
 {
     struct worker *w = worker_at(m, *slot);
 
     *slot = NOBODY;
     if (w)
-        rp_life_retire(m, w, m->config.graceful_timeout);
+        rp_life_retire(m, w, grace);
 }
 
 static void
 set_wanted(struct rp_master *m, uint32_t wanted)
 {
     for (uint32_t i = wanted; i < m->wanted; i++) {
-        retire_slot(m, &m->seats[i].holder);
-        retire_slot(m, &m->seats[i].successor);
+        retire_slot(m, &m->seats[i].holder, m->config.graceful_timeout);
+        retire_slot(m, &m->seats[i].successor, m->config.graceful_timeout);
     }
     for (uint32_t i = m->wanted; i < wanted; i++)
         m->seats[i].not_before = m->seats[i].backoff = 0;
@@ -295,6 +295,19 @@ rp_seats_roll(struct rp_master *m)
         m->seats[i].not_before = m->seats[i].backoff = 0;
     rp_info("reload: generation %u replaces %u workers, one by one",
             m->generation, m->wanted);
+}
+
+void
+rp_seats_restart(struct rp_master *m, double grace)
+{
+    if (m->stopping)
+        return;
+    m->generation++;
+    for (uint32_t i = 0; i < m->wanted; i++) {
+        retire_slot(m, &m->seats[i].holder, grace);
+        retire_slot(m, &m->seats[i].successor, grace);
+        m->seats[i].not_before = m->seats[i].backoff = 0;
+    }
 }
 
 void

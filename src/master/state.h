@@ -106,6 +106,8 @@ void rp_seats_set_wanted(struct rp_master *m, uint32_t wanted);
 /* WINCH: every worker leaves, in peace; the service goes on without. */
 void rp_seats_clear(struct rp_master *m);
 void rp_seats_roll(struct rp_master *m);
+/* Empty every seat now; the next turn fills them with a new generation. */
+void rp_seats_restart(struct rp_master *m, double grace);
 /* Send everybody home, and make `status` the status of the service. */
 void rp_seats_stop(struct rp_master *m, int status, double grace);
 

@@ -121,9 +121,42 @@ resolve_forwarded(struct rp_config *c)
     return 0;
 }
 
+/* What nobody has set is as `by` wants it, and has its source. */
+static int
+imply(struct rp_config *c, const char *by, const char *name, const char *value)
+{
+    unsigned from = rp_option_index(rp_option_find(as_str(by)));
+    unsigned to = rp_option_index(rp_option_find(as_str(name)));
+
+    if (c->sources[to] != RP_SOURCE_DEFAULT)
+        return 0;
+    c->lines[to] = c->lines[from];
+    return rp_config_set(c, as_str(name), as_str(value),
+                         (enum rp_source)c->sources[from]);
+}
+
+static int
+resolve_modes(struct rp_config *c)
+{
+    /* A debugger may stop a worker for as long as it likes. */
+    static const char *const of_dev[][2] = {
+        {"reload", "on"},         {"debug", "on"},
+        {"log-level", "debug"},   {"access-log", "on"},
+        {"workers", "1"},         {"timeout", "0"},
+        {"request-timeout", "0"}, {"startup-timeout", "0"},
+    };
+
+    for (size_t i = 0; c->dev && i < sizeof(of_dev) / sizeof(*of_dev); i++)
+        if (imply(c, "dev", of_dev[i][0], of_dev[i][1]) < 0)
+            return -1;
+    return c->reload ? imply(c, "reload", "graceful-timeout", "1s") : 0;
+}
+
 int
 rp_config_finish(struct rp_config *c)
 {
+    if (resolve_modes(c) < 0)
+        return -1;
     if (resolve_forwarded(c) < 0)
         return -1;
     if (rp_certs_check(c) < 0)

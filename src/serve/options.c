@@ -434,7 +434,7 @@ static const struct rp_option options[] = {
      .shown = "in $XDG_RUNTIME_DIR or /run/rupy-serve",
      .help = "the socket of rupy-serve ctl; --no-control-socket for none"},
     {GROUP, .name = "debug", .type = RP_OPTION_FLAG, .arg = "",
-     .value = "off", FIELD(debug), .aliases = "dev",
+     .value = "off", FIELD(debug),
      .help = "show tracebacks in answers; never where strangers can see them"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_MODES
@@ -442,6 +442,27 @@ static const struct rp_option options[] = {
      .arg = "FILE", FIELD(config), .fixed = true,
      .shown = "rupy-serve.toml, or pyproject.toml",
      .help = "read options from a TOML file"},
+    {GROUP, .name = "reload", .type = RP_OPTION_FLAG, .arg = "",
+     .value = "off", FIELD(reload), .fixed = true,
+     .help = "replace the workers when a source file changes; for "
+             "development"},
+    {GROUP, .name = "reload-dir", .type = RP_OPTION_LIST, .arg = "DIR",
+     FIELD(reload_dirs), .fixed = true,
+     .help = "watch this folder too; may be repeated"},
+    {GROUP, .name = "reload-include", .type = RP_OPTION_LIST,
+     .arg = "PATTERN", FIELD(reload_include), .aliases = "reload-extra-file",
+     .fixed = true, .shown = "*.py",
+     .help = "watch such files as well: *.html, or a path; may be repeated"},
+    {GROUP, .name = "reload-exclude", .type = RP_OPTION_LIST,
+     .arg = "PATTERN", FIELD(reload_exclude), .fixed = true,
+     .help = "and not such files and folders; may be repeated"},
+    {GROUP, .name = "reload-delay", .type = RP_OPTION_DURATION,
+     .arg = "DUR", .value = "250ms", FIELD(reload_delay), .fixed = true,
+     .help = "from the last change to the new workers"},
+    {GROUP, .name = "dev", .type = RP_OPTION_FLAG, .arg = "",
+     .value = "off", FIELD(dev), .fixed = true,
+     .help = "for development: --reload, --debug, --log-level debug, "
+             "--access-log, one worker, no timeouts"},
 #undef GROUP
 #define GROUP .group = RP_GROUP_MODES, .type = RP_OPTION_ACTION
     {GROUP, .name = "check-config", .arg = "",

@@ -12,11 +12,13 @@
 #include "rupy/serve/admin.h"
 #include "rupy/serve/certs.h"
 #include "rupy/serve/daemon.h"
+#include "rupy/serve/errorpage.h"
 #include "rupy/serve/identity.h"
 #include "rupy/serve/logs.h"
 #include "rupy/serve/notify.h"
 #include "rupy/serve/pidfile.h"
 #include "rupy/serve/process.h"
+#include "rupy/serve/reload.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/sockets.h"
 #include "rupy/serve/upgrade.h"
@@ -32,7 +34,8 @@ struct service {
     struct rp_identity identity;
     struct rp_notify notify;
     struct rp_daemon daemon;
-    struct rp_admin *admin; /* NULL: none */
+    struct rp_reload *reload; /* NULL: none */
+    struct rp_admin *admin;   /* NULL: none */
     struct rp_admin_sockets asked;
     bool handed_over; /* another master goes on with the sockets */
 };
@@ -81,6 +84,25 @@ set_title(const struct service *s, const char *role)
 
 /* ---- With a master ---- */
 
+/* With --reload a mistake is not the end of it: the next change may mend it. */
+static int
+run_worker(struct service *s, struct rp_worker *w)
+{
+    const struct rp_listeners *l = &s->sockets.listeners;
+    struct rp_buf text;
+    int status;
+
+    if (!s->config->reload)
+        return rp_worker_run(s->config, s->door, l, w);
+    rp_errorpage_listen(&text);
+    status = rp_worker_run(s->config, s->door, l, w);
+    if (status == RP_EXIT_APP || status == RP_EXIT_BOOT)
+        status = rp_errorpage_run(l, w, &text);
+    rp_log_set_listener(NULL, NULL);
+    rp_buf_fini(&text);
+    return status;
+}
+
 static int
 run_child(void *arg, struct rp_worker *w)
 {
@@ -94,10 +116,11 @@ run_child(void *arg, struct rp_worker *w)
     rp_notify_forked(&s->notify);
     rp_daemon_forked(&s->daemon);
     rp_admin_forked(s->admin);
+    rp_reload_forked(s->reload);
     if (rp_process_settle(s->config, w->seat) < 0 ||
         rp_identity_enter(&s->identity) < 0)
         return RP_EXIT_BOOT;
-    return rp_worker_run(s->config, s->door, &s->sockets.listeners, w);
+    return run_worker(s, w);
 }
 
 static void
@@ -163,11 +186,13 @@ static int
 on_turn(void *arg, struct rp_master *m)
 {
     struct service *s = arg;
+    int fd;
 
     if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
         succeed(s);
     rp_notify_turn(&s->notify, m);
-    return rp_admin_turn(s->admin, m);
+    fd = rp_admin_turn(s->admin, m);
+    return s->reload ? rp_reload_turn(s->reload, m, fd) : fd;
 }
 
 static void
@@ -182,6 +207,8 @@ fill_master(struct rp_master_config *m, const struct rp_config *c)
     m->recycle_parallel = (uint32_t)c->recycle_parallel;
     m->boot_failures = (uint32_t)c->boot_failures;
     m->backoff_min = c->respawn_backoff;
+    if (c->reload)
+        m->boot_failures = UINT32_MAX;
 }
 
 /* Workers that run keep the files that they have; these are for the next. */
@@ -310,6 +337,8 @@ run_master(struct service *s)
     s->asked = (struct rp_admin_sockets){s->sockets.listeners.fds,
                                          s->sockets.listeners.n};
     rp_notify_set_timeout(&s->notify, s->config->timeout);
+    if (rp_reload_new(&s->reload, s->config) < 0)
+        return RP_EXIT_INTERNAL;
     if (rp_admin_new(&s->admin, s->config, &s->asked, &s->upgrade) < 0)
         return RP_EXIT_BIND;
     rp_upgrade_close_rest(&s->upgrade);
@@ -347,7 +376,7 @@ needs_master(const struct service *s)
     const struct rp_config *c = s->config;
 
     return !s->door->alone || c->workers > 1 || c->daemon || c->chroot ||
-           s->identity.changes_user || s->identity.changes_group;
+           c->reload || s->identity.changes_user || s->identity.changes_group;
 }
 
 /* All that may be refused, in this process's own words on stderr or in the
@@ -422,6 +451,11 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     int status;
 
     rp_log_init(STDERR_FILENO, (enum rp_log_level)config->log_level, -1);
+    if (config->reload && door->app) {
+        rp_warn("no --reload: the application was given as an object; serve "
+                "it as module:app");
+        config->reload = false;
+    }
     rp_upgrade_init(&s.upgrade, config->folder);
     read_manager(&s);
     if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
@@ -430,6 +464,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
         status = start(&s);
     rp_daemon_tell(&s.daemon, status);
     rp_tls_free(s.sockets.listeners.tls);
+    rp_reload_free(s.reload);
     rp_sockets_close(&s.sockets, s.config, !s.handed_over);
     rp_pidfile_remove(&s.pidfile);
     rp_identity_fini(&s.identity);

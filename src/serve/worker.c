@@ -93,8 +93,10 @@ stop(struct serving *s, const char *why)
     /* A proxy has idle connections to this worker in its pool.  While the
      * service goes on, it may keep them until it uses each once more; then the
      * answer says close, and no request is lost in between. */
-    if (fd >= 0 && (!atomic_load(&s->worker->board->stopping) ||
-                    atomic_load(&s->worker->board->handed_over)))
+    if (fd >= 0 && s->config->reload)
+        grace = 0; /* but they would show what the code was */
+    else if (fd >= 0 && (!atomic_load(&s->worker->board->stopping) ||
+                         atomic_load(&s->worker->board->handed_over)))
         grace = limit * ROLL_GRACE;
     rp_server_retire(s->server, grace < limit ? grace : limit, true);
     rp_links_retire(s->links);
@@ -485,7 +487,8 @@ on_may_report(void *arg)
 {
     struct serving *s = arg;
 
-    return rp_worker_may_report_boot_failure(s->worker);
+    /* Each shows it to who asks, see errorpage.h. */
+    return rp_worker_may_report_boot_failure(s->worker) || s->config->reload;
 }
 
 static double

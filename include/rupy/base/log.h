@@ -47,6 +47,9 @@ void rp_log_errno(enum rp_log_level level, const char *fmt, ...)
 /* Many lines that belong to the line before: a traceback.  Control bytes but
  * line feeds and tabs are escaped. */
 void rp_log_text(const char *text);
+/* What rp_log_text() is given, on_text is told too.  NULL: nobody is. */
+void rp_log_set_listener(void (*on_text)(void *arg, const char *text),
+                         void *arg);
 
 #define rp_debug(...)                                                          \
     do {                                                                       \

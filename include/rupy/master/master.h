@@ -122,6 +122,9 @@ void rp_master_signal(struct rp_master *m, int sig);
 void rp_master_set_workers(struct rp_master *m, uint32_t n);
 /* Replace this worker, or all when pid is 0.  Return how many that will be. */
 uint32_t rp_master_recycle(struct rp_master *m, pid_t pid);
+/* Every worker goes within so many seconds, and new ones start at once; who
+ * connects between the two waits. */
+void rp_master_restart(struct rp_master *m, double grace);
 /* A signal for this worker, or for all that are ready when pid is 0.  Return
  * how many there were. */
 uint32_t rp_master_tell(struct rp_master *m, pid_t pid, int sig);

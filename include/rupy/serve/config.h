@@ -131,6 +131,10 @@ struct rp_config {
     double log_slow;
     bool request_id, trace_context;
     bool debug; /* tracebacks in answers */
+    bool dev;   /* what it implies was set by rp_config_finish() */
+    bool reload;
+    struct rp_strs reload_dirs, reload_include, reload_exclude;
+    double reload_delay;
 
     const char *config;             /* as given; file below is what was read */
     const struct rp_origin *origin; /* renew.h; lent; NULL: none */
