@@ -1,5 +1,5 @@
-/* tlsctx.c -- contexts of OpenSSL: certificates, keys, names, and reading
- * them again when the files change. */
+/* tlsctx.c -- all certificates: the first, those of names, and reading them
+ * again when the files change. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -7,315 +7,28 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "rupy/base/log.h"
-#include "rupy/net/impl.h"
 
-enum {
-    NAMES_MAX = 100000, /* certificates in the folder */
-    NAME_MAX_N = 255,   /* bytes of a name (RFC 1035 2.3.4) */
-    PASSWORD_MAX = 1024,
-    TICKET_KEYS = 80, /* bytes that OpenSSL wants */
-    PATH_N = 4096,
-};
-
-/* A certificate for those who ask for a name. */
-struct named {
-    char *name; /* in lower case; "*.x" is all below x */
-    SSL_CTX *ctx;
-};
-
-struct set {
-    SSL_CTX *first; /* who asks for no name, or for an unknown one */
-    struct named *names;
-    size_t n, cap;
-};
-
-struct rp_tls {
-    struct rp_tls_options o; /* strings are ours */
-    unsigned char keys[TICKET_KEYS];
-    struct set set;
-    uint64_t mark; /* of the files, when they were read */
-};
-
-struct where {
-    char *error;
-    size_t n;
-};
-
-static int __attribute__((format(printf, 2, 3)))
-fail(const struct where *w, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(w->error, w->n, fmt, ap);
-    va_end(ap);
-    ERR_clear_error();
-    return -1;
-}
-
-static const char *
-openssl_reason(void)
-{
-    const char *why = ERR_reason_error_string(ERR_peek_last_error());
-
-    return why ? why : "unknown error";
-}
-
-/* ---- One context ---- */
-
-/* Of the key, without the end of its line.  0, or -1. */
-static int
-read_password(const char *from, char *out, const struct where *w)
-{
-    const char *text = from;
-    ssize_t n;
-    int fd;
-
-    if (strncmp(from, "env:", 4) == 0) {
-        text = getenv(from + 4);
-        if (!text)
-            return fail(w, "--ssl-keyfile-password: no variable %s", from + 4);
-    } else if (strncmp(from, "file:", 5) == 0) {
-        fd = open(from + 5, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 ? -1 : read(fd, out, PASSWORD_MAX - 1);
-        if (n < 0)
-            fail(w, "--ssl-keyfile-password: cannot read %s: %s", from + 5,
-                 strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        if (n < 0)
-            return -1;
-        out[n] = '\0';
-        out[strcspn(out, "\r\n")] = '\0';
-        return 0;
-    }
-    if (strlen(text) >= PASSWORD_MAX)
-        return fail(w, "--ssl-keyfile-password is longer than %d bytes",
-                    PASSWORD_MAX - 1);
-    memcpy(out, text, strlen(text) + 1);
-    return 0;
-}
-
-/* Without one OpenSSL would ask at the terminal. */
-static int
-on_password(char *out, int size, int writing, void *arg)
-{
-    size_t n = arg ? strlen(arg) : 0;
-
-    (void)writing;
-    if (!arg || n > (size_t)size)
-        return -1;
-    memcpy(out, arg, n);
-    return (int)n;
-}
-
-static int
-check_readable(const char *option, const char *path, const struct where *w)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return fail(w, "%s: cannot read %s: %s", option, path, strerror(errno));
-    close(fd);
-    return 0;
-}
-
-static int
-load_key(SSL_CTX *ctx, const struct rp_tls_options *o, const char *cert,
-         const char *key, const struct where *w)
-{
-    char password[PASSWORD_MAX];
-    int ok, reason;
-
-    if (o->password && read_password(o->password, password, w) < 0)
-        return -1;
-    SSL_CTX_set_default_passwd_cb(ctx, on_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, o->password ? password : NULL);
-    ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
-    OPENSSL_cleanse(password, sizeof(password));
-    if (ok == 1 && SSL_CTX_check_private_key(ctx) == 1)
-        return 0;
-    reason = ERR_GET_REASON(ERR_peek_last_error());
-    if (reason == X509_R_KEY_VALUES_MISMATCH ||
-        reason == X509_R_KEY_TYPE_MISMATCH)
-        return fail(w, "--ssl-keyfile: %s does not fit the certificate %s", key,
-                    cert);
-    if (reason == PEM_R_BAD_PASSWORD_READ || !o->password)
-        return fail(w,
-                    "--ssl-keyfile: no key in %s, or one with a password: "
-                    "give --ssl-keyfile-password (%s)",
-                    key, openssl_reason());
-    return fail(w, "--ssl-keyfile: no key in %s, or the password is wrong (%s)",
-                key, openssl_reason());
-}
-
-static int
-load_pair(SSL_CTX *ctx, const struct rp_tls_options *o, const char *cert,
-          const char *key, const struct where *w)
-{
-    if (check_readable("--ssl-certfile", cert, w) < 0 ||
-        check_readable("--ssl-keyfile", key, w) < 0)
-        return -1;
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-        return fail(w, "--ssl-certfile: %s cannot be used: %s", cert,
-                    openssl_reason());
-    return load_key(ctx, o, cert, key, w);
-}
-
-static int
-load_clients(SSL_CTX *ctx, const struct rp_tls_options *o,
-             const struct where *w)
-{
-    STACK_OF(X509_NAME) * names;
-    struct stat st;
-    bool is_dir;
-
-    if (o->verify == RP_TLS_VERIFY_NONE)
-        return 0;
-    if (stat(o->ca_certs, &st) < 0)
-        return fail(w, "--ssl-ca-certs: cannot read %s: %s", o->ca_certs,
-                    strerror(errno));
-    is_dir = S_ISDIR(st.st_mode);
-    if (SSL_CTX_load_verify_locations(ctx, is_dir ? NULL : o->ca_certs,
-                                      is_dir ? o->ca_certs : NULL) != 1)
-        return fail(w, "--ssl-ca-certs: no certificates in %s (%s)",
-                    o->ca_certs, openssl_reason());
-    if (!is_dir) {
-        names = SSL_load_client_CA_file(o->ca_certs);
-        if (!names)
-            return fail(w, "--ssl-ca-certs: no certificates in %s (%s)",
-                        o->ca_certs, openssl_reason());
-        SSL_CTX_set_client_CA_list(ctx, names);
-    }
-    SSL_CTX_set_verify(ctx,
-                       SSL_VERIFY_PEER | (o->verify == RP_TLS_VERIFY_REQUIRE
-                                              ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                              : 0),
-                       NULL);
-    return 0;
-}
-
-/* Those of TLS 1.3 have names and a list of their own. */
-static int
-set_ciphers(SSL_CTX *ctx, const char *ciphers, const struct where *w)
-{
-    char *old = calloc(1, strlen(ciphers) + 1);
-    char *new = calloc(1, strlen(ciphers) + 1);
-    int rc = -1;
-
-    if (!old || !new) {
-        fail(w, "out of memory");
-        goto out;
-    }
-    for (const char *p = ciphers; *p != '\0';) {
-        size_t n = strcspn(p, ":, ");
-        char *to = strncmp(p, "TLS_", 4) == 0 ? new : old;
-        if (n > 0 && *to != '\0')
-            strncat(to, ":", 1);
-        strncat(to, p, n);
-        p += n;
-        p += strspn(p, ":, ");
-    }
-    if ((*old != '\0' && SSL_CTX_set_cipher_list(ctx, old) != 1) ||
-        (*new != '\0' && SSL_CTX_set_ciphersuites(ctx, new) != 1))
-        fail(w, "--ssl-ciphers: '%s': %s", ciphers, openssl_reason());
-    else
-        rc = 0;
-out:
-    free(old);
-    free(new);
-    return rc;
-}
-
-/* RFC 7301: the first of ours that the client has, or no connection. */
-static int
-on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
-        const unsigned char *in, unsigned in_n, void *arg)
-{
-    static const unsigned char ours[] = "\010http/1.1\010http/1.0";
-    unsigned char *found;
-
-    (void)ssl, (void)arg;
-    if (SSL_select_next_proto(&found, n, ours, sizeof(ours) - 1, in, in_n) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    *out = found;
-    return SSL_TLSEXT_ERR_OK;
-}
-
-static int on_name(SSL *ssl, int *alert, void *arg);
-
-/* NULL, with the reason. */
-static SSL_CTX *
-make_ctx(struct rp_tls *t, const char *cert, const char *key,
-         const struct where *w)
-{
-    const struct rp_tls_options *o = &t->o;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-
-    if (!ctx) {
-        fail(w, "OpenSSL: %s", openssl_reason());
-        return NULL;
-    }
-    SSL_CTX_set_min_proto_version(
-        ctx, o->min_version == RP_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
-    /* One read(2) for the head of a record and the rest of it. */
-    SSL_CTX_set_read_ahead(ctx, 1);
-    /* Sessions are with the clients, as tickets. */
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"rupy", 4);
-    SSL_CTX_set_tlsext_ticket_keys(ctx, t->keys, sizeof(t->keys));
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-    if (o->sni) {
-        SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
-        SSL_CTX_set_tlsext_servername_arg(ctx, t);
-    }
-    if (load_pair(ctx, o, cert, key, w) < 0 || load_clients(ctx, o, w) < 0 ||
-        (o->ciphers && set_ciphers(ctx, o->ciphers, w) < 0)) {
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    return ctx;
-}
-
-static void
-warn_of_dates(SSL_CTX *ctx, const char *cert)
-{
-    X509 *x = SSL_CTX_get0_certificate(ctx);
-
-    if (X509_cmp_current_time(X509_get0_notAfter(x)) < 0)
-        rp_warn("the certificate %s has expired: clients will refuse it", cert);
-    else if (X509_cmp_current_time(X509_get0_notBefore(x)) > 0)
-        rp_warn("the certificate %s is not valid yet: clients will refuse it",
-                cert);
-}
+#include "tlsctx.h"
 
 /* ---- Names ---- */
 
 static int
 by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct named *)a)->name,
-                  ((const struct named *)b)->name);
+    return strcmp(((const struct rp_tls_named *)a)->name,
+                  ((const struct rp_tls_named *)b)->name);
 }
 
 static SSL_CTX *
-find(const struct set *s, char *name)
+find(const struct rp_tls_set *s, char *name)
 {
-    struct named key = {.name = name}, *found;
+    struct rp_tls_named key = {.name = name}, *found;
 
     if (s->n == 0)
         return NULL;
@@ -323,8 +36,8 @@ find(const struct set *s, char *name)
     return found ? found->ctx : NULL;
 }
 
-static int
-on_name(SSL *ssl, int *alert, void *arg)
+int
+rp_tls_on_name(SSL *ssl, int *alert, void *arg)
 {
     const struct rp_tls *t = arg;
     const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -350,7 +63,7 @@ on_name(SSL *ssl, int *alert, void *arg)
 }
 
 static void
-fini_set(struct set *s)
+fini_set(struct rp_tls_set *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         SSL_CTX_free(s->names[i].ctx);
@@ -399,11 +112,11 @@ find_pair(const char *dir, const char *entry, char *cert, char *key, char *name)
 }
 
 static int
-add_name(struct set *s, char *name, SSL_CTX *ctx)
+add_name(struct rp_tls_set *s, char *name, SSL_CTX *ctx)
 {
     if (s->n == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 16;
-        struct named *names = realloc(s->names, cap * sizeof(*names));
+        struct rp_tls_named *names = realloc(s->names, cap * sizeof(*names));
         if (!names)
             return -1;
         s->names = names;
@@ -421,7 +134,8 @@ add_name(struct set *s, char *name, SSL_CTX *ctx)
 }
 
 static int
-read_folder(struct rp_tls *t, struct set *s, const struct where *w)
+read_folder(struct rp_tls *t, struct rp_tls_set *s,
+            const struct rp_tls_where *w)
 {
     char cert[PATH_N], key[PATH_N], name[NAME_MAX_N + 1];
     DIR *d = opendir(t->o.sni);
@@ -430,24 +144,24 @@ read_folder(struct rp_tls *t, struct set *s, const struct where *w)
     int rc = -1;
 
     if (!d)
-        return fail(w, "--ssl-sni: cannot read %s: %s", t->o.sni,
-                    strerror(errno));
+        return rp_tls_fail(w, "--ssl-sni: cannot read %s: %s", t->o.sni,
+                           strerror(errno));
     /* cppcheck-suppress readdirCalled ; a stream of our own */
     while ((e = readdir(d))) {
         if (!find_pair(t->o.sni, e->d_name, cert, key, name))
             continue;
         if (s->n == NAMES_MAX) {
-            fail(w, "--ssl-sni: more than %d certificates in %s", NAMES_MAX,
-                 t->o.sni);
+            rp_tls_fail(w, "--ssl-sni: more than %d certificates in %s",
+                        NAMES_MAX, t->o.sni);
             goto out;
         }
-        ctx = make_ctx(t, cert, key, w);
+        ctx = rp_tls_make_ctx(t, cert, key, w);
         if (!ctx)
             goto out;
-        warn_of_dates(ctx, cert);
+        rp_tls_warn_of_dates(ctx, cert);
         if (add_name(s, name, ctx) < 0) {
             SSL_CTX_free(ctx);
-            fail(w, "out of memory");
+            rp_tls_fail(w, "out of memory");
             goto out;
         }
     }
@@ -463,21 +177,21 @@ out:
 
 /* 0, or -1 with the reason and nothing left in *s. */
 static int
-read_all(struct rp_tls *t, struct set *s, const struct where *w)
+read_all(struct rp_tls *t, struct rp_tls_set *s, const struct rp_tls_where *w)
 {
     const struct rp_tls_options *o = &t->o;
 
-    *s = (struct set){0};
-    s->first =
-        make_ctx(t, o->certfile, o->keyfile ? o->keyfile : o->certfile, w);
+    *s = (struct rp_tls_set){0};
+    s->first = rp_tls_make_ctx(t, o->certfile,
+                               o->keyfile ? o->keyfile : o->certfile, w);
     if (!s->first)
         return -1;
     if (o->sni && read_folder(t, s, w) < 0) {
         fini_set(s);
-        *s = (struct set){0};
+        *s = (struct rp_tls_set){0};
         return -1;
     }
-    warn_of_dates(s->first, o->certfile);
+    rp_tls_warn_of_dates(s->first, o->certfile);
     return 0;
 }
 
@@ -535,13 +249,13 @@ rp_tls_look(struct rp_tls *t)
 {
     uint64_t mark = mark_all(&t->o);
     char error[512] = "";
-    struct set s;
+    struct rp_tls_set s;
 
     if (mark == t->mark)
         return;
     /* Also when they are not right: said once, until they change again. */
     t->mark = mark;
-    if (read_all(t, &s, &(struct where){error, sizeof(error)}) < 0) {
+    if (read_all(t, &s, &(struct rp_tls_where){error, sizeof(error)}) < 0) {
         rp_error("certificates not read again, the old ones stay: %s", error);
         return;
     }
@@ -570,12 +284,12 @@ copy_options(struct rp_tls_options *to, const struct rp_tls_options *from)
 struct rp_tls *
 rp_tls_new(const struct rp_tls_options *o, char *error, size_t n)
 {
-    const struct where w = {error, n};
+    const struct rp_tls_where w = {error, n};
     struct rp_tls *t = calloc(1, sizeof(*t));
 
     if (!t || copy_options(&t->o, o) < 0 ||
         RAND_bytes(t->keys, sizeof(t->keys)) != 1) {
-        fail(&w, "TLS: no memory, or no random bytes");
+        rp_tls_fail(&w, "TLS: no memory, or no random bytes");
         rp_tls_free(t);
         return NULL;
     }

@@ -18,6 +18,7 @@
 #include "rupy/py/worker.h"
 #include "rupy/serve/logs.h"
 #include "rupy/serve/recycle.h"
+#include "rupy/serve/setup.h"
 #include "rupy/serve/statics.h"
 
 #define TICK 1.0 /* seconds between heartbeats of an idle loop ... */
@@ -184,49 +185,6 @@ on_certs(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- What the Python half asks for ---- */
 
-/* The words were read once already: only memory can fail now. */
-static int
-fill_trust(struct rp_trust *t, const struct rp_strs *l)
-{
-    const char *why;
-
-    for (size_t i = 0; i < l->n; i++) {
-        struct rp_str s = {l->v[i], strlen(l->v[i])};
-        if (rp_trust_add(t, s, &why) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int
-set_front(struct rp_service *v, const struct rp_config *c)
-{
-    v->forwarded.what = c->forwarded_what;
-    v->forwarded.hops = (unsigned)c->forwarded_hops;
-    v->forwarded.strip = c->strip_untrusted;
-    v->hosts = c->allowed_hosts.v;
-    v->nhosts = c->allowed_hosts.n;
-    for (size_t i = 0; i < c->allowed_hosts.n; i++)
-        if (strcmp(c->allowed_hosts.v[i], "*") == 0)
-            v->nhosts = 0;
-    return fill_trust(&v->forwarded.trust, &c->forwarded_allow_ips);
-}
-
-static void
-set_websockets(struct rp_service *v, const struct rp_config *c)
-{
-    struct rp_wsock_config *to = &v->wsocks.config;
-    struct rp_ws_deflate_options deflate = to->deflate;
-
-    *to = c->wsock;
-    to->queue = (uint32_t)c->ws_max_queue;
-    to->limits.fragments = (uint32_t)c->ws_max_fragments;
-    to->deflate = deflate;
-    to->deflate.on = c->wsock.deflate.on;
-    to->deflate.window_bits = (uint8_t)c->ws_window;
-    v->wsocks.on = c->ws;
-}
-
 /* Deadlines of WebSockets are seen to by the tick. */
 static double
 tick_of_websockets(const struct rp_config *c, double tick)
@@ -244,36 +202,6 @@ tick_of_websockets(const struct rp_config *c, double tick)
 }
 
 static int
-make_logs(struct serving *s)
-{
-    const struct rp_config *c = s->config;
-    struct rp_service *v = &s->service;
-
-    v->slow = c->log_slow;
-    v->request_id = c->request_id;
-    v->trace_context = c->trace_context;
-    v->timed = v->slow > 0;
-    if (s->listeners->access_fd < 0)
-        return 0;
-    v->access = rp_access_new(&(struct rp_access_options){
-        .fd = s->listeners->access_fd,
-        .format = c->access_log_format,
-        .fields = c->access_log_fields.v,
-        .nfields = c->access_log_fields.n,
-        .skip = c->access_log_skip.v,
-        .nskip = c->access_log_skip.n,
-        .sample = c->access_log_sample,
-        .worker = s->worker->seat + 1,
-    });
-    if (!v->access) {
-        errno = ENOMEM;
-        return -1;
-    }
-    v->timed = v->timed || rp_access_wants_first(v->access);
-    return 0;
-}
-
-static int
 make_service(struct serving *s)
 {
     const struct rp_config *c = s->config;
@@ -284,26 +212,10 @@ make_service(struct serving *s)
         return -1;
     }
     s->has_service = true;
-    if (set_front(v, c) < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
     if (rp_statics_init(&s->statics, c, v) < 0)
         return -1;
-    v->limits = c->limits;
-    v->max_active = (uint32_t)c->limit_concurrency;
-    v->keep_alive = c->deadlines.keep_alive > 0;
-    v->keep_alive_requests = (uint32_t)c->keep_alive_requests;
-    set_websockets(v, c);
-    v->counters = &s->worker->slot->counters;
-    rp_response_consts_init(&v->consts, c->date_header,
-                            c->server_header ? "rupy-serve" : NULL);
-    rp_buf_init(&s->extra, 0);
-    for (size_t i = 0; i < c->headers.n; i++)
-        rp_buf_addf(&s->extra, "%s\r\n", c->headers.v[i]);
-    v->consts.extra = (struct rp_str){s->extra.p, s->extra.n};
-    rp_response_consts_set_time(&v->consts, (int64_t)rp_clock_wall());
-    return make_logs(s);
+    return rp_setup_service(v, c, s->listeners->access_fd, s->worker,
+                            &s->extra);
 }
 
 static int
@@ -322,7 +234,7 @@ on_attach(void *arg, struct ev_loop *ev, struct rp_router *router,
     s->ev = ev;
     if (make_service(s) < 0)
         return -1;
-    if (fill_trust(&s->proxies, &s->config->proxy_protocol_from) < 0) {
+    if (rp_setup_trust(&s->proxies, &s->config->proxy_protocol_from) < 0) {
         errno = ENOMEM;
         return -1;
     }
