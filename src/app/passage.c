@@ -466,8 +466,13 @@ passage_eof(void *self, struct rp_exchange *x)
 static void
 passage_content(void *self, struct rp_exchange *x)
 {
+    struct rp_passage *w = rp_exchange_data(x);
+
     (void)self;
-    pump(rp_exchange_data(x));
+    /* The head goes first: ask() comes back to it when there is a connection,
+     * which is the second one after a retry. */
+    if (w->state != RP_PASSAGE_OPENING)
+        pump(w);
 }
 
 static void

@@ -187,9 +187,13 @@ set_ciphers(SSL_CTX *ctx, const char *ciphers, const struct rp_tls_where *w)
     for (const char *p = ciphers; *p != '\0';) {
         size_t n = strcspn(p, ":, ");
         char *to = strncmp(p, "TLS_", 4) == 0 ? new : old;
-        if (n > 0 && *to != '\0')
-            strncat(to, ":", 1);
-        strncat(to, p, n);
+        size_t used = strlen(to);
+
+        /* Both have room for all of it, and a colon more. */
+        if (n > 0 && used > 0)
+            to[used++] = ':';
+        memcpy(to + used, p, n);
+        to[used + n] = '\0';
         p += n;
         p += strspn(p, ":, ");
     }

@@ -514,8 +514,30 @@ def test_content_that_was_sent_is_not_sent_twice(
     server: Server, backend: RawBackend
 ) -> None:
     with server.connect() as client:
-        assert client.request("GET", "/brief/once").status == 200
-        assert client.request("PUT", "/brief/once", body=b"x").status == 502
+        for _ in range(50):
+            assert client.request("GET", "/brief/once").status == 200
+            # The connection may have become too old in between; then there
+            # is another, and the whole request is sent on that.
+            status = client.request("PUT", "/brief/once", body=b"x").status
+            assert status in (200, 502)
+            if status == 502:
+                break
+        assert status == 502
+
+
+def test_content_goes_behind_the_head_after_a_retry(
+    server: Server, backend: RawBackend
+) -> None:
+    head = head_of("PUT", "/brief/once", {"Content-Length": "1"})
+    with server.connect() as client:
+        # The kept connection is closed on the head alone, and the content
+        # comes while there is no other one yet: a matter of luck.
+        for _ in range(1500):
+            assert client.request("GET", "/brief/once").status == 200
+            client.send(head)
+            client.send(b"x")
+            assert client.answer().status in (200, 502)
+    assert {s.method for s in backend.of("once")} <= {"GET", "PUT", "POST"}
 
 
 def test_an_answer_nobody_asked_for_reaches_nobody(server: Server) -> None:
