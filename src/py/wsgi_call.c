@@ -347,7 +347,8 @@ begin(struct rp_wsgi_call *call, bool has_content)
     }
 }
 
-/* Loop's thread: until all of the content is there. */
+/* Loop's thread: until all of the content is there.  The loop cannot wait for
+ * it later, and of chunks nobody knows the length before. */
 static void
 collect(struct rp_wsgi_call *call)
 {
@@ -387,7 +388,7 @@ wsgi_start(void *self, struct rp_exchange *x)
     rp_exchange_set_data(x, call);
     if (!has_content) {
         begin(call, false);
-    } else if (w->pool) {
+    } else if (w->pool && !r->chunked) {
         rp_wsgi_body_take(&call->body, x, 0);
         begin(call, true);
     } else {

@@ -339,6 +339,16 @@ set_forwarded(struct rp_wsgi_object *w, struct rp_exchange *x, PyObject *d)
     return 0;
 }
 
+/* Of content that came in chunks and is all there.  Who is told no length reads
+ * nothing, but for those who know wsgi.input_terminated. */
+static int
+set_length(struct rp_wsgi_object *w, const struct rp_wsgi_body *b, PyObject *d)
+{
+    unsigned long long n = b->buf.n - b->off + (unsigned long long)b->fd_size;
+
+    return set(d, w->s_content_length, PyUnicode_FromFormat("%llu", n));
+}
+
 PyObject *
 rp_wsgi_environ_new(struct rp_wsgi_call *call, PyObject *input)
 {
@@ -356,6 +366,7 @@ rp_wsgi_environ_new(struct rp_wsgi_call *call, PyObject *input)
     if (!environ)
         return NULL;
     if ((input && PyDict_SetItem(environ, w->s_input, input) < 0) ||
+        (r->chunked && set_length(w, &call->body, environ) < 0) ||
         set_forwarded(w, call->x, environ) < 0 ||
         (call->early &&
          set(environ, w->s_early_hints, rp_wsgi_hints_new(call)) < 0))

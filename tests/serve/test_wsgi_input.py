@@ -37,6 +37,12 @@ def digest(environ, start_response):
 def unread(environ, start_response):
     return say(start_response, "unread")
 
+def length(environ, start_response):
+    "As PEP 3333 has it: what CONTENT_LENGTH says and no more."
+    said = environ.get("CONTENT_LENGTH")
+    data = environ["wsgi.input"].read(int(said or 0))
+    return say(start_response, (said, hashlib.sha256(data).hexdigest()))
+
 def raw_disconnect(environ, start_response):
     log.append("started")
     try:
@@ -150,6 +156,40 @@ def test_w8_much_content(server: Server, coded: bool) -> None:
         n, digest = value(client.answer().text)
         assert (n, digest) == (len(BIG), hashlib.sha256(BIG).hexdigest())
         assert client.get("/spools").text == "0"
+
+
+@pytest.mark.parametrize("size", [0, 1, 30, 200_000, len(BIG)])
+def test_w8_content_in_chunks_has_a_length(server: Server, size: int) -> None:
+    body, coded = BIG[:size], chunked(BIG[:size], 20_000)
+    want = (str(size), hashlib.sha256(body).hexdigest())
+    with server.connect() as client:
+        client.send(head_of("POST", "/length", CODED) + coded)
+        assert value(client.answer().text) == want
+        # Slowly: the length does not depend on the packets.
+        client.send(head_of("POST", "/length", CODED))
+        client.send_in_bytes(coded[:30])
+        client.send(coded[30:])
+        assert value(client.answer().text) == want
+        assert value(client.get("/length").text)[0] is None
+
+
+def test_w8_chunks_that_do_not_end_never_reach_it(serve: Servers) -> None:
+    for options in MODES.values():
+        server = serve(APP, *options, "--body-timeout", "500ms")
+        with server.connect() as client:
+            client.send(head_of("POST", "/raw_disconnect", CODED))
+            client.send(b"2\r\nab\r\n")
+            assert client.answer().status == 408
+        with server.connect() as client:
+            client.send(head_of("POST", "/raw_disconnect", CODED))
+            client.send(b"2\r\nab\r\n")
+            client.shutdown()
+            assert client.answer().status == 400
+        client = server.connect()
+        client.send(head_of("POST", "/raw_disconnect", CODED))
+        client.send(b"2\r\nab\r\n")
+        client.reset()
+        assert value(server.get("/get_log").text) == []
 
 
 def test_w8_lines_of_a_spooled_content(server: Server) -> None:
