@@ -29,6 +29,7 @@ START_DEADLINE = 20.0
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|Assertion `")
 DEATH = re.compile(
+    r"(?<!\[debug\] master: )"  # as it was told to
     r"worker \d+ \(pid \d+\) (?:killed by|exited with status|silent for).*"
 )
 

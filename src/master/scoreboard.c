@@ -64,6 +64,8 @@ add_totals(struct rp_totals *to, const struct rp_totals *from)
     to->accepted += from->accepted;
     to->bytes_in += from->bytes_in;
     to->bytes_out += from->bytes_out;
+    to->handshakes += from->handshakes;
+    to->in_kernel += from->in_kernel;
     to->connections += from->connections;
     to->active += from->active;
     for (size_t i = 0; i < 6; i++)
@@ -96,6 +98,8 @@ rp_slot_get_counters(const struct rp_worker_slot *s, struct rp_totals *out)
     out->accepted = get(c->accepted);
     out->bytes_in = get(c->bytes_in);
     out->bytes_out = get(c->bytes_out);
+    out->handshakes = get(c->handshakes);
+    out->in_kernel = get(c->in_kernel);
     out->connections = get(c->connections);
     out->active = get(c->active);
     for (size_t i = 0; i < 6; i++)

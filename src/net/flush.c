@@ -60,7 +60,7 @@ write_some(struct rp_conn *c)
     struct iovec iov[RP_FLUSH_PIECES];
     unsigned n;
 
-    if (c->tls)
+    if (c->tls && (!c->tls->kernel || c->tls->over))
         return rp_tls_write(c);
     if (file) {
         off_t off = file->off;

@@ -128,6 +128,7 @@ static void
 finish_handshake(struct rp_conn *c)
 {
     c->tls->done = true;
+    c->tls->kernel = rp_tls_find_kernel(c->server, c->tls->ssl);
     c->since = c->server->service->now;
     rp_conn_arm(c);
 }

@@ -67,6 +67,22 @@ latency(struct rp_buf *out, const struct rp_totals *t)
     return r;
 }
 
+/* Only where there are any. */
+static int
+handshakes(struct rp_buf *out, const struct rp_totals *t)
+{
+    if (t->handshakes == 0)
+        return 0;
+    if (family(out, "tls_handshakes_total", "counter",
+               "TLS connections, by who encrypts.") < 0)
+        return -1;
+    return rp_buf_addf(out,
+                       P "tls_handshakes_total{by=\"kernel\"} %llu\n" P
+                         "tls_handshakes_total{by=\"openssl\"} %llu\n",
+                       (unsigned long long)t->in_kernel,
+                       (unsigned long long)(t->handshakes - t->in_kernel));
+}
+
 static int
 workers(struct rp_buf *out, const struct rp_board *b)
 {
@@ -186,6 +202,7 @@ rp_metrics_write(struct rp_buf *out, const struct rp_master_view *v,
             0 ||
         one(out, "connections_total", "counter", "Connections accepted.",
             (double)t.accepted) < 0 ||
+        handshakes(out, &t) < 0 ||
         one(out, "received_bytes_total", "counter", "Bytes read from clients.",
             (double)t.bytes_in) < 0 ||
         one(out, "sent_bytes_total", "counter", "Bytes sent to clients.",

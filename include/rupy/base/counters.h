@@ -26,6 +26,8 @@ struct rp_counters {
     _Atomic uint64_t responses[6]; /* by status / 100; [0]: none was sent */
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t accepted;
+    _Atomic uint64_t handshakes; /* of TLS */
+    _Atomic uint64_t in_kernel;  /* of them, those that it encrypts for */
     _Atomic uint64_t latencies[RP_LATENCIES]; /* requests answered within */
     _Atomic uint64_t latency_us;              /* and their sum */
     _Atomic uint64_t gil_wait_ns; /* waited for the GIL after the poll */

@@ -61,6 +61,7 @@ struct rp_worker_slot {
 /* The counters of a slot, or of all of them, as plain numbers. */
 struct rp_totals {
     uint64_t requests, accepted, bytes_in, bytes_out;
+    uint64_t handshakes, in_kernel;
     uint64_t connections, active;
     uint64_t responses[6];
     uint64_t latencies[RP_LATENCIES], latency_us, gil_wait_ns;

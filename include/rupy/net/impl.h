@@ -29,6 +29,7 @@ struct rp_tls_conn {
     bool done;          /* with the handshake */
     bool more;          /* decrypted already, but not read: no event tells */
     bool wants_write;   /* to go on reading */
+    bool kernel;        /* it encrypts: write as if this were plain */
     bool over;          /* nothing is said any more */
     struct rp_tls_facts *facts; /* NULL until somebody asks */
 };
@@ -77,6 +78,7 @@ struct rp_server {
     char *record;            /* RP_RECORD_SIZE, to gather output; NULL */
     struct rp_buf spare[64]; /* output buffers between two answers */
     unsigned nspare;
+    bool told_kernel;    /* the log says whether it encrypts */
     unsigned refused;    /* without a PROXY header, and not told of */
     double refused_told; /* when; 0: never */
 };
@@ -90,12 +92,18 @@ void rp_tls_conn_free(struct rp_tls_conn *t);
  * and the connection then closes. */
 ssize_t rp_tls_read(struct rp_conn *c, char *p, size_t n);
 /* Write what comes first in the queue.  As write(2); 0: a file is shorter
- * than it was. */
+ * than it was.  Not when the kernel encrypts. */
 ssize_t rp_tls_write(struct rp_conn *c);
 /* All was sent: say that nothing more will come. */
 void rp_tls_close(struct rp_conn *c);
 /* In the middle of a handshake, or with input that was not read. */
 bool rp_tls_is_busy(const struct rp_tls_conn *t);
+/* ---- tlskernel.c ---- */
+
+/* The handshake is over: does the kernel encrypt what is written to the socket
+ * from now on (Linux, "kernel TLS")?  Told in the log once. */
+bool rp_tls_find_kernel(struct rp_server *s, struct ssl_st *ssl);
+
 /* ---- tlsfacts.c: NULL: no memory ---- */
 struct rp_tls_facts *rp_tls_facts_new(struct ssl_st *ssl);
 void rp_tls_facts_free(struct rp_tls_facts *f);
