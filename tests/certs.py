@@ -54,6 +54,31 @@ class Authority:
         )  # fmt: skip
         return pair
 
+    def _ca(self, *args: str) -> None:
+        """openssl ca, with what it keeps in files of its own."""
+        config = self.folder / "ca.cnf"
+        if not config.exists():
+            (self.folder / "index.txt").touch()
+            config.write_text(
+                "[ca]\ndefault_ca = own\n[own]\n"
+                f"database = {self.folder}/index.txt\n"
+                "default_md = sha256\ndefault_crl_days = 30\n"
+            )
+        _openssl(
+            "ca", "-config", str(config), "-cert", str(self.own.cert),
+            "-keyfile", str(self.own.key), *args,
+        )  # fmt: skip
+
+    def revoke(self, pair: Pair) -> None:
+        self._ca("-revoke", str(pair.cert))
+
+    def crl(self, to: Path, *args: str) -> Path:
+        """The list of what was revoked; an old one stays until it is whole."""
+        new = to.with_suffix(".new")
+        self._ca("-gencrl", "-out", str(new), *args)
+        new.replace(to)
+        return to
+
     def context(self, client: Pair | None = None) -> ssl.SSLContext:
         """What a client that trusts it uses."""
         context = ssl.create_default_context(cafile=str(self.own.cert))

@@ -169,7 +169,7 @@ load_clients(SSL_CTX *ctx, const struct rp_tls_options *o,
                                               ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
                                               : 0),
                        NULL);
-    return 0;
+    return o->crl ? rp_tls_load_crl(ctx, o->crl, w) : 0;
 }
 
 /* Those of TLS 1.3 have names and a list of their own. */

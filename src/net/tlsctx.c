@@ -241,6 +241,7 @@ mark_all(const struct rp_tls_options *o)
     uint64_t h = mix(mark_file(o->certfile), mark_file(o->keyfile));
 
     h = mix(h, mark_file(o->ca_certs));
+    h = mix(h, mark_file(o->crl));
     return mix(h, o->sni ? mark_folder(o->sni) : 0);
 }
 
@@ -268,9 +269,11 @@ static int
 copy_options(struct rp_tls_options *to, const struct rp_tls_options *from)
 {
     const char *const in[] = {from->certfile, from->keyfile, from->password,
-                              from->ca_certs, from->ciphers, from->sni};
+                              from->ca_certs, from->ciphers, from->sni,
+                              from->crl};
     const char **const out[] = {&to->certfile, &to->keyfile, &to->password,
-                                &to->ca_certs, &to->ciphers, &to->sni};
+                                &to->ca_certs, &to->ciphers, &to->sni,
+                                &to->crl};
 
     *to = *from;
     for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
@@ -308,7 +311,8 @@ rp_tls_free(struct rp_tls *t)
     if (!t)
         return;
     const char *const texts[] = {t->o.certfile, t->o.keyfile, t->o.password,
-                                 t->o.ca_certs, t->o.ciphers, t->o.sni};
+                                 t->o.ca_certs, t->o.ciphers, t->o.sni,
+                                 t->o.crl};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free((void *)(uintptr_t)texts[i]);
     fini_set(&t->set);

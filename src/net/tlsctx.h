@@ -48,6 +48,10 @@ const char *rp_tls_reason(void);
  * say; NULL after rp_tls_fail(). */
 SSL_CTX *rp_tls_make_ctx(struct rp_tls *t, const char *cert, const char *key,
                          const struct rp_tls_where *w);
+/* Refuse clients that the lists in the file name.  0, or -1 after
+ * rp_tls_fail(). */
+int rp_tls_load_crl(SSL_CTX *ctx, const char *path,
+                    const struct rp_tls_where *w);
 /* In the log, when clients will not take it. */
 void rp_tls_warn_of_dates(SSL_CTX *ctx, const char *cert);
 /* The client has told the name: choose the certificate.  arg is the rp_tls. */

@@ -9,6 +9,7 @@ rp_certs_check(struct rp_config *c)
         {"--ssl-keyfile", c->ssl_keyfile},
         {"--ssl-keyfile-password", c->ssl_keyfile_password},
         {"--ssl-ca-certs", c->ssl_ca_certs},
+        {"--ssl-crl", c->ssl_crl},
         {"--ssl-ciphers", c->ssl_ciphers},
         {"--ssl-sni", c->ssl_sni},
         {"--ssl-verify", c->ssl_verify != RP_TLS_VERIFY_NONE ? "" : NULL},
@@ -20,6 +21,9 @@ rp_certs_check(struct rp_config *c)
     if (c->ssl_verify != RP_TLS_VERIFY_NONE && c->ssl_ca_certs == NULL)
         return rp_config_fail(c, "--ssl-verify needs --ssl-ca-certs: whose "
                                  "certificates clients may show");
+    if (c->ssl_crl != NULL && c->ssl_verify == RP_TLS_VERIFY_NONE)
+        return rp_config_fail(c, "--ssl-crl needs --ssl-verify: no "
+                                 "certificates of clients are asked for");
     return 0;
 }
 
@@ -36,6 +40,7 @@ rp_certs_load(const struct rp_config *c, struct rp_tls **tls, char *error,
             .keyfile = c->ssl_keyfile,
             .password = c->ssl_keyfile_password,
             .ca_certs = c->ssl_ca_certs,
+            .crl = c->ssl_crl,
             .ciphers = c->ssl_ciphers,
             .sni = c->ssl_sni,
             .verify = (enum rp_tls_verify)c->ssl_verify,

@@ -348,6 +348,10 @@ static const struct rp_option options[] = {
     {GROUP, .name = "ssl-ca-certs", .type = RP_OPTION_STRING, .arg = "PATH",
      FIELD(ssl_ca_certs), .aliases = "ca-certs ssl-ca",
      .help = "file or folder: whose certificates clients may show"},
+    {GROUP, .name = "ssl-crl", .type = RP_OPTION_STRING, .arg = "FILE",
+     FIELD(ssl_crl),
+     .help = "lists of certificates that were revoked: clients that show one "
+             "are refused"},
     {GROUP, .name = "ssl-verify", .type = RP_OPTION_ENUM, .arg = "WHAT",
      .value = "none", .choices = "none optional require", FIELD(ssl_verify),
      .aliases = "cert-reqs ssl-cert-reqs",

@@ -118,6 +118,11 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
         }.get(name, {})
         if name.startswith("ssl-") and name != "ssl-certfile":
             others = {"RUPY_SERVE_SSL_CERTFILE": "/x"}
+        if name == "ssl-crl":
+            others |= {
+                "RUPY_SERVE_SSL_VERIFY": "require",
+                "RUPY_SERVE_SSL_CA_CERTS": "/x",
+            }
         value = entry["value"]
         if text is None and isinstance(value, bool):
             text = "off" if value else "on"

@@ -117,6 +117,70 @@ def test_a_certificate_of_the_client_can_be_required(
         c.get("/")
 
 
+def is_refused(server: Server, context: ssl.SSLContext, why: str) -> bool:
+    """TLS 1.3 says so behind the handshake."""
+    try:
+        with TLSClient(server.address, context) as c:
+            return c.get("/").status != 200
+    except ssl.SSLError as error:
+        return why in str(error).lower().replace("_", " ")
+
+
+def test_a_revoked_certificate_is_refused_as_soon_as_the_list_says_so(
+    serve: Servers, ca: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    alice, bob = ca.sign("crl-a", "alice"), ca.sign("crl-b", "bob")
+    crl = ca.crl(tmp_path / "revoked.pem")
+    server = serve(
+        SAYS, *with_pair(pair), "--ssl-ca-certs", str(ca.own.cert),
+        "--ssl-verify", "optional", "--ssl-crl", str(crl),
+        "--ssl-reload-interval", "100ms",
+    )  # fmt: skip
+    kept = TLSClient(server.address, ca.context(alice))
+    assert kept.get("/").status == 200
+    ca.revoke(alice)
+    ca.crl(crl)
+    server.wait_log("certificates read again")
+    assert is_refused(server, ca.context(alice), "certificate revoked")
+    for client in (bob, None):
+        with TLSClient(server.address, ca.context(client)) as c:
+            assert c.get("/").status == 200
+    # A list that is not right does not let her in again.
+    crl.write_text("this is no list")
+    server.wait_log("the old ones stay: --ssl-crl")
+    assert is_refused(server, ca.context(alice), "certificate revoked")
+    ca.crl(
+        crl, "-crl_lastupdate", "20200101000000Z",
+        "-crl_nextupdate", "20200102000000Z",
+    )  # fmt: skip
+    server.wait_log("is out of date: clients of its authority are refused")
+    wait_for(
+        lambda: is_refused(server, ca.context(bob), ""), "bob is refused"
+    )
+    kept.close()
+
+
+def test_the_list_must_be_one(
+    ca: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    good = ca.crl(tmp_path / "good.pem")
+    cut = tmp_path / "cut.pem"
+    cut.write_text(good.read_text() + good.read_text()[:200])
+    client = ["--ssl-ca-certs", str(ca.own.cert), "--ssl-verify", "require"]
+    for words, want in (
+        (["--ssl-crl", str(good)], "--ssl-crl needs --ssl-verify"),
+        ([*client, "--ssl-crl", "/no/such"], "cannot read /no/such: No such"),
+        ([*client, "--ssl-crl", str(pair.key)], "is no file of lists"),
+        ([*client, "--ssl-crl", str(cut)], "is no file of lists"),
+    ):
+        done = run_program(
+            BINARY, "x:app", *with_pair(pair), "--port", "0", *words
+        )
+        assert done.returncode == 1, words
+        assert want in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_wsgi_and_unix_sockets(
     serve: Servers, ca: Authority, pair: Pair, tmp_path: Path
 ) -> None:

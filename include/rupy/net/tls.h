@@ -20,6 +20,7 @@ struct rp_tls_options {
     const char *keyfile;  /* PEM; NULL: it is in certfile */
     const char *password; /* of the key, or file:PATH or env:NAME; NULL */
     const char *ca_certs; /* file or folder, for those of clients; NULL */
+    const char *crl;      /* file: which of those are revoked; NULL */
     const char *ciphers;  /* by OpenSSL's names; NULL: its defaults */
     /* Folder with a certificate for each name that clients ask for: NAME.crt
      * and NAME.key, NAME/fullchain.pem and NAME/privkey.pem, or NAME/tls.crt

@@ -108,6 +108,7 @@ struct rp_config {
 
     const char *ssl_certfile; /* NULL: no TLS */
     const char *ssl_keyfile, *ssl_keyfile_password, *ssl_ca_certs;
+    const char *ssl_crl;
     const char *ssl_ciphers, *ssl_sni;
     int ssl_verify;      /* enum rp_tls_verify */
     int ssl_min_version; /* enum rp_tls_version */
