@@ -93,17 +93,14 @@ ready(struct rp_loop *loop, PyObject *handle)
         rp_loop_take_exception(loop);
 }
 
-static void
-on_events(struct ev_loop *ev, ev_io *w, int revents)
+int
+rp_fds_poll(struct rp_loop *loop)
 {
-    struct rp_loop *loop = rp_container_of(w, struct rp_loop, io);
     struct rp_fds *fds = &loop->fds;
     struct epoll_event v[EVENTS_MAX];
     bool stale = false;
     int n, i;
 
-    (void)ev;
-    (void)revents;
     n = epoll_wait(fds->epfd, v, EVENTS_MAX, 0);
     for (i = 0; i < n; i++) {
         int fd = (int)(uint32_t)v[i].data.u64;
@@ -123,6 +120,16 @@ on_events(struct ev_loop *ev, ev_io *w, int revents)
         PyErr_SetFromErrno(PyExc_OSError);
         rp_loop_take_exception(loop);
     }
+    fds->busy = n > 0;
+    return n;
+}
+
+static void
+on_events(struct ev_loop *ev, ev_io *w, int revents)
+{
+    (void)ev;
+    (void)revents;
+    rp_fds_poll(rp_container_of(w, struct rp_loop, io));
 }
 
 int

@@ -63,6 +63,8 @@ struct rp_fds {
     uint32_t gen;
     struct rp_fd *v;
     int n;
+    bool busy; /* the last look at epfd found something */
+    int alone; /* turns since libev was asked last */
 };
 
 /* Handle and TimerHandle. */
@@ -213,6 +215,9 @@ void rp_heap_clear(struct rp_loop *loop);
 int rp_heap_visit(struct rp_heap *heap, visitproc visit, void *arg);
 
 /* fds.c */
+/* Look for what happened to Python's fds, and put their handles into the ring;
+ * how many did, or -1. */
+int rp_fds_poll(struct rp_loop *loop);
 int rp_fds_init(struct rp_loop *loop);
 void rp_fds_fini(struct rp_loop *loop);
 int rp_fds_visit(struct rp_fds *fds, visitproc visit, void *arg);

@@ -6,6 +6,9 @@
 /* Longest wait of one poll; as asyncio. */
 #define WAIT_MAX (24 * 3600.0)
 
+/* Turns in a row that only look for what Python code watches. */
+#define ALONE_MAX 4
+
 void
 rp_loop_pend(struct rp_loop *loop, PyObject *exc)
 {
@@ -145,11 +148,30 @@ may_skip_poll(struct rp_loop *loop)
     return false;
 }
 
+/* While one message follows the other, asking libev first, which only says
+ * that there are some, is a system call for nothing.  Its own turn comes
+ * after a few of these. */
+static bool
+may_skip_libev(struct rp_loop *loop)
+{
+    struct rp_fds *fds = &loop->fds;
+
+    if (fds->busy && fds->alone < ALONE_MAX && rp_fds_poll(loop) > 0) {
+        fds->alone++;
+        return true;
+    }
+    fds->alone = 0;
+    return false;
+}
+
 static void
 poll(struct rp_loop *loop)
 {
-    bool wait = loop->ring.n == 0 && !loop->stopping && !loop->more;
+    bool wait;
 
+    if (may_skip_libev(loop))
+        return;
+    wait = loop->ring.n == 0 && !loop->stopping && !loop->more;
     if (wait && loop->heap.n > 0)
         wait = arm(loop);
     if (!wait && loop->ring.n > 0 && !loop->stopping && may_skip_poll(loop))

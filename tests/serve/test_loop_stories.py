@@ -19,6 +19,7 @@ import asyncio
 import contextvars
 import os
 import signal
+import socket
 import threading
 import time
 import stories
@@ -28,6 +29,7 @@ from stories import forever, variable
 app = Rupy()
 events = []
 background = set()
+sockets = []
 
 @app.get("/story/<name>")
 async def story(name):
@@ -116,6 +118,11 @@ async def busy(what):
     background.add(asyncio.create_task(forever()))
     if what == "spin":
         background.add(asyncio.create_task(spin()))
+    elif what == "sockets":
+        # There is always something to read, since nobody reads it.
+        sockets[:] = socket.socketpair()
+        sockets[1].send(b"x")
+        loop.add_reader(sockets[0], int)
     else:
         for _ in range(10000):
             loop.call_soon(again)
@@ -126,6 +133,10 @@ async def idle():
     for task in background:
         task.cancel()
     background.clear()
+    for one in sockets:
+        asyncio.get_running_loop().remove_reader(one)
+        one.close()
+    sockets.clear()
     return ""
 
 # ---- background tasks, clients that go, interrupts ----
@@ -286,7 +297,7 @@ def test_sync_handlers_see_no_running_loop(server: Server) -> None:
 # ---- starvation ----
 
 
-@pytest.mark.parametrize("what", ["spin", "callbacks"])
+@pytest.mark.parametrize("what", ["spin", "callbacks", "sockets"])
 def test_a_busy_loop_still_accepts_reads_and_answers(
     server: Server, what: str
 ) -> None:
