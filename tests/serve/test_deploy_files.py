@@ -17,6 +17,8 @@ FILES = CHECKOUT / "scripts" / "deploy"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 # The workers of a root's nginx may not look into folders of ours.
 USER = "user root;" if os.geteuid() == 0 else ""
+RELEASE = Path("/etc/os-release")
+BOOKWORM = RELEASE.exists() and "bookworm" in RELEASE.read_text()
 ANALYZE = shutil.which("systemd-analyze")
 
 APP = """
@@ -68,6 +70,25 @@ def test_the_command_of_the_container_is_right(tmp_path: Path) -> None:
     assert re.search(r'^ENTRYPOINT \["rupy-serve"\]$', text, re.M)
     assert re.search(r"^USER [1-9]\d*$", text, re.M)
     assert '["rupy-serve", "ctl", "ready"]' in text
+
+
+@pytest.mark.skipif(not BOOKWORM, reason="not Debian's bookworm")
+def test_the_image_has_the_libraries_of_the_program() -> None:
+    text = (FILES / "Containerfile").read_text()
+    image = set(text.split("FROM")[-1].split("&&")[1].split())
+    # What every image has: the C library and its loader.
+    image |= {"libc6"}
+    linked = subprocess.run(
+        ["ldd", BINARY], capture_output=True, text=True, check=True
+    ).stdout
+    for name in re.findall(r"^\s*(lib\S+\.so\S*) => ", linked, re.M):
+        said = subprocess.run(
+            ["dpkg", "-S", f"*/{name}"], capture_output=True, text=True,
+            check=False,
+        ).stdout  # fmt: skip
+        owners = {line.split(":")[0] for line in said.splitlines()}
+        # A sanitizer's, an interpreter's that is not Debian's.
+        assert not owners or owners & image, f"{name} of {owners}"
 
 
 def test_options_of_the_manual_exist() -> None:
