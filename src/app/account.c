@@ -30,20 +30,28 @@ rp_exchange_account(const struct rp_exchange *x, int status, uint64_t bytes)
 
     if (v->slow > 0 && end - x->began >= v->slow)
         warn_slow(x, status, end);
+    rp_service_account(v, &(struct rp_access_record){
+                              .peer = rp_exchange_client(x)->host,
+                              .request = &x->request,
+                              .status = status,
+                              .bytes = bytes,
+                              .received = x->received,
+                              .seconds = end - x->began,
+                              .first = x->first,
+                              .id = x->id,
+                              .trace = x->trace,
+                              .span = x->span,
+                              .logged = x->logged,
+                          });
+}
+
+void
+rp_service_account(const struct rp_service *v, const struct rp_access_record *r)
+{
     if (v->access)
-        rp_access_add(v->access, &(struct rp_access_record){
-                                     .peer = rp_exchange_client(x)->host,
-                                     .request = &x->request,
-                                     .status = status,
-                                     .bytes = bytes,
-                                     .received = x->received,
-                                     .seconds = end - x->began,
-                                     .first = x->first,
-                                     .id = x->id,
-                                     .trace = x->trace,
-                                     .span = x->span,
-                                     .logged = x->logged,
-                                 });
+        rp_access_add(v->access, r);
+    if (v->on_request)
+        v->on_request(v->on_request_arg, r);
 }
 
 void

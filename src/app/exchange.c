@@ -166,7 +166,7 @@ finish(struct rp_exchange *x)
     }
 
     rp_count(v->counters->responses[class <= 5 ? class : 0], 1);
-    if (v->access || v->slow > 0)
+    if (v->accounts)
         rp_exchange_account(x, x->status, x->sent);
     v->now = rp_clock_mono(); /* what comes next is waited for from here */
     rp_counters_add_latency(v->counters, v->now - x->began);

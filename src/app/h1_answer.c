@@ -28,7 +28,7 @@ rp_h1_refuse(struct rp_h1 *h, int err)
     bool answered = h->x && rp_exchange_has_head(h->x);
 
     rp_debug("%s: %d: %s", h->peer->host, status, rp_http_err_text(err));
-    if (status != 0 && !answered && counted && (h->v->access || h->v->slow > 0))
+    if (status != 0 && !answered && counted && h->v->accounts)
         rp_exchange_account(h->x, status, (uint64_t)n);
     rp_h1_forget(h);
     if (status == 0 || answered) {
@@ -43,13 +43,13 @@ rp_h1_refuse(struct rp_h1 *h, int err)
     if (!counted)
         rp_count(h->v->counters->requests, 1);
     rp_count(h->v->counters->responses[status / 100], 1);
-    if (h->v->access && !counted)
-        rp_access_add(h->v->access, &(struct rp_access_record){
-                                        .peer = h->peer->host,
-                                        .status = status,
-                                        .bytes = (uint64_t)n,
-                                        .first = -1,
-                                    });
+    if (h->v->accounts && !counted)
+        rp_service_account(h->v, &(struct rp_access_record){
+                                     .peer = h->peer->host,
+                                     .status = status,
+                                     .bytes = (uint64_t)n,
+                                     .first = -1,
+                                 });
     rp_h1_close(h, true);
 }
 

@@ -240,7 +240,7 @@ rp_tunnel_start(struct rp_passage *w, const struct rp_field *fields,
     t->link->self = t;
     move(t);
     rp_count(v->counters->responses[1], 1);
-    if (v->access || v->slow > 0)
+    if (v->accounts)
         rp_exchange_account(x, 101, 0);
     x->sink->ops->wake(x->sink);
     x->ops->upgrade(x, &t->session);

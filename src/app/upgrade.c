@@ -50,7 +50,7 @@ rp_exchange_accept_websocket(struct rp_exchange *x,
     if (bad)
         return bad;
     rp_count(v->counters->responses[1], 1);
-    if (v->access || v->slow > 0)
+    if (v->accounts)
         rp_exchange_account(x, 101, 0);
     x->sink->ops->wake(x->sink);
     x->ops->upgrade(x, rp_wsock_session(*w));

@@ -47,7 +47,7 @@ enter(struct rp_master *m, struct worker *w, enum rp_worker_state state)
     case RP_WORKER_STARTING:
         w->started_at = m->now;
         w->ready_at = 0;
-        w->wants_recycle = false;
+        w->wants_recycle = w->aborted = false;
         if (c->startup_timeout > 0)
             w->deadline = m->now + c->startup_timeout;
         break;
@@ -151,6 +151,8 @@ rp_life_start(struct rp_master *m, uint32_t seat)
     w->generation = m->generation;
     w->fd = fds[0];
     rp_board_open_slot(m->board, w->slot, seat, w->generation);
+    if (m->ops->on_start)
+        m->ops->on_start(m->arg, w->slot, seat, w->generation);
     if (m->ops->before_fork)
         m->ops->before_fork(m->arg);
     /* What is buffered would be written twice. */
@@ -266,6 +268,7 @@ static void
 abort_worker(struct rp_master *m, struct worker *w)
 {
     enter(m, w, RP_WORKER_DYING);
+    w->aborted = true;
     atomic_fetch_add(&m->board->aborted, 1);
     kill(w->pid, SIGABRT);
 }

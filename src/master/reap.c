@@ -122,6 +122,15 @@ on_death(struct rp_master *m, struct worker *w, int status)
     log_death(m, w, status, level_of(m, w, status, unasked));
     if (unasked)
         atomic_fetch_add(&m->board->deaths, 1);
+    if (m->ops->on_death)
+        m->ops->on_death(m->arg, &(struct rp_master_death){
+                                     .pid = w->pid,
+                                     .slot = w->slot,
+                                     .seat = w->seat,
+                                     .generation = w->generation,
+                                     .status = status,
+                                     .aborted = w->aborted,
+                                 });
     rp_life_end(m, w);
     if (unasked && !booted)
         on_boot_failure(m, w, status);

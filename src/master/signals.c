@@ -101,6 +101,15 @@ rp_signals_take(void)
     return 0;
 }
 
+bool
+rp_master_is_told_to_stop(void)
+{
+    for (size_t i = 0; ours[i] != SIGCHLD; i++)
+        if (pending[i])
+            return true;
+    return false;
+}
+
 void
 rp_signals_drain(void)
 {

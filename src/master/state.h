@@ -27,6 +27,7 @@ struct worker {
     double ready_at; /* 0: never was */
     double deadline; /* what happens then depends on the state */
     bool wants_recycle;
+    bool aborted; /* see struct rp_master_death */
 };
 
 struct seat {

@@ -8,6 +8,7 @@
 
 #include "rupy/base/log.h"
 #include "rupy/py/door.h"
+#include "rupy/py/hooks.h"
 #include "rupy/py/interface.h"
 
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
@@ -136,6 +137,7 @@ worker_start(struct worker_object *w, PyObject *stopped)
     Py_XSETREF(w->stopped, Py_NewRef(stopped));
     if (w->ops->start(w->arg, on_stopped, w) < 0)
         return PyErr_SetFromErrno(PyExc_OSError);
+    rp_py_hooks_ready(w->config->hooks, w->app);
     Py_RETURN_NONE;
 }
 

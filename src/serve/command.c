@@ -97,6 +97,7 @@ rp_command_main(int argc, char *const *argv, char *const *environ_,
     }
     rp_config_init(&c);
     c.origin = &origin;
+    c.door = door;
     if (rp_config_from_argv(&c, argc, argv, environ_) < 0)
         fprintf(stderr, "rupy-serve: %s\n", c.error);
     else

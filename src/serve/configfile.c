@@ -1,4 +1,4 @@
-/* configfile.c -- options from a TOML file. */
+/* configfile.c -- options from a file: of TOML, or of Python made TOML. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,9 +7,10 @@
 
 #include "rupy/base/buf.h"
 #include "rupy/serve/config.h"
+#include "rupy/serve/pyfile.h"
 #include "rupy/serve/toml.h"
 
-enum { FILE_MAX = 1 << 20, TREE_MAX = 8 << 20 };
+enum { FILE_MAX = 1 << 20, TREE_MAX = 8 << 20, PYTHON_MAX = 4 << 20 };
 
 #define FOUND_FILE "rupy-serve.toml"
 #define PROJECT_FILE "pyproject.toml"
@@ -27,6 +28,24 @@ struct place {
     const struct rp_option *o;
     char label[256];
 };
+
+void
+rp_config_place(const struct rp_config *c, unsigned line, char *out, size_t n)
+{
+    if (line > 0)
+        snprintf(out, n, "%s:%u", c->file, line);
+    else
+        snprintf(out, n, "%s", c->file);
+}
+
+static void
+set_label(struct place *at, const struct rp_config *c, unsigned line)
+{
+    char where[sizeof(at->label) - 64];
+
+    rp_config_place(c, line, where, sizeof(where));
+    snprintf(at->label, sizeof(at->label), "%s: %s", where, at->o->name);
+}
 
 static int
 wrong_type(struct rp_config *c, const struct place *at, const char *wanted,
@@ -91,8 +110,7 @@ set_table(struct rp_config *c, const struct place *at, const struct rp_toml *t)
 
     for (const struct rp_toml *m = t->first; m != NULL && r == 0; m = m->next) {
         struct place in = {.o = at->o};
-        snprintf(in.label, sizeof(in.label), "%s:%u: %s", c->file, m->line,
-                 at->o->name);
+        set_label(&in, c, m->line);
         if (m->type == RP_TOML_ARRAY || m->type == RP_TOML_TABLE)
             return wrong_type(c, &in, "a string", m);
         rp_buf_init(&b, 0);
@@ -181,9 +199,11 @@ static int
 unknown(struct rp_config *c, const struct rp_toml *t)
 {
     const char *near = rp_option_suggest(t->key);
+    char where[256];
 
-    return rp_config_fail(c, "%s:%u: there is no option %.*s%s%s%s", c->file,
-                          t->line, RP_STR_ARG(t->key),
+    rp_config_place(c, t->line, where, sizeof(where));
+    return rp_config_fail(c, "%s: there is no option %.*s%s%s%s", where,
+                          RP_STR_ARG(t->key),
                           near != NULL ? "; did you mean " : "",
                           near != NULL ? near : "", near != NULL ? "?" : "");
 }
@@ -197,8 +217,7 @@ set_key(struct rp_config *c, const struct rp_toml *t, bool *seen)
     if (at.o == NULL)
         return unknown(c, t);
     i = rp_option_index(at.o);
-    snprintf(at.label, sizeof(at.label), "%s:%u: %s", c->file, t->line,
-             at.o->name);
+    set_label(&at, c, t->line);
     if (seen[i])
         return rp_config_fail(c, "%s is there under another name already",
                               at.label);
@@ -291,13 +310,67 @@ is_project(const char *path)
     return strcmp(slash != NULL ? slash + 1 : path, PROJECT_FILE) == 0;
 }
 
-static bool
-is_python(const char *path)
-{
-    size_t n = strlen(path);
+/* ---- A file in Python ---- */
 
-    return n > 3 && strcmp(path + n - 3, ".py") == 0;
+/* Lines are those of the file, not of what was made of it. */
+static void
+put_lines(struct rp_toml *options, const struct rp_toml *lines)
+{
+    for (struct rp_toml *t = options->first; t != NULL; t = t->next) {
+        const struct rp_toml *line = lines ? rp_toml_get(lines, t->key) : NULL;
+        t->line = line != NULL ? (unsigned)line->integer : 0;
+        for (struct rp_toml *m = t->first; m != NULL; m = m->next)
+            m->line = t->line;
+    }
 }
+
+static int
+apply_python(struct rp_config *c, struct rp_toml *root)
+{
+    const struct rp_toml *error = rp_toml_get(root, RP_STR("error"));
+    const struct rp_toml *lines = get_table(root, RP_STR("lines"));
+    bool seen[RP_MAX_OPTIONS] = {false};
+    struct rp_toml *options = NULL;
+
+    if (error != NULL)
+        return rp_config_fail(c, "%.*s", RP_STR_ARG(error->text));
+    for (struct rp_toml *t = root->first; t != NULL; t = t->next)
+        if (rp_str_eq(t->key, RP_STR("options")))
+            options = t;
+    if (options == NULL)
+        return rp_config_fail(c, "%s: nothing was said of it", c->file);
+    put_lines(options, lines);
+    for (const struct rp_toml *t = options->first; t != NULL; t = t->next)
+        if (set_key(c, t, seen) < 0)
+            return -1;
+    return rp_pyfile_keep(c, root);
+}
+
+static int
+from_python(struct rp_config *c)
+{
+    struct rp_arena tree;
+    struct rp_toml *root;
+    struct rp_buf text;
+    const char *why = "";
+    unsigned line;
+    int r;
+
+    rp_buf_init(&text, PYTHON_MAX);
+    rp_arena_init(&tree, TREE_MAX);
+    r = rp_pyfile_read(c, &text);
+    if (r == 0) {
+        root =
+            rp_toml_read(&tree, (struct rp_str){text.p, text.n}, &line, &why);
+        r = root != NULL ? apply_python(c, root)
+                         : rp_config_fail(c, "%s: %s", c->file, why);
+    }
+    rp_arena_fini(&tree);
+    rp_buf_fini(&text);
+    return r;
+}
+
+/* ---- Which file ---- */
 
 int
 rp_config_from_file(struct rp_config *c)
@@ -308,11 +381,8 @@ rp_config_from_file(struct rp_config *c)
     rp_buf_init(&b, FILE_MAX);
     c->error[0] = '\0';
     c->file = c->config != NULL ? c->config : FOUND_FILE;
-    if (is_python(c->file))
-        return rp_config_fail(c,
-                              "--config: %s: it is Python; options are read "
-                              "from TOML",
-                              c->file);
+    if (rp_pyfile_is(c->file))
+        return from_python(c);
     r = read_file(c, c->file, &b);
     if (r == 1 && c->config != NULL) {
         r = rp_config_fail(c, "--config: %s: %s", c->config, strerror(ENOENT));

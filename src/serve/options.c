@@ -445,7 +445,8 @@ static const struct rp_option options[] = {
     {GROUP, .name = "config", .letter = 'c', .type = RP_OPTION_STRING,
      .arg = "FILE", FIELD(config), .fixed = true,
      .shown = "rupy-serve.toml, or pyproject.toml",
-     .help = "read options from a TOML file"},
+     .help = "read options from a file of TOML, or of Python: x.py or "
+             "python:module"},
     {GROUP, .name = "reload", .type = RP_OPTION_FLAG, .arg = "",
      .value = "off", FIELD(reload), .fixed = true,
      .help = "replace the workers when a source file changes; for "

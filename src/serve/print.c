@@ -6,14 +6,15 @@ void
 rp_config_source(const struct rp_config *c, const struct rp_option *o,
                  char *out, size_t n)
 {
+    unsigned i = rp_option_index(o);
     char env[80];
 
-    switch ((enum rp_source)c->sources[rp_option_index(o)]) {
+    switch ((enum rp_source)c->sources[i]) {
     case RP_SOURCE_DEFAULT:
         snprintf(out, n, "default");
         return;
     case RP_SOURCE_FILE:
-        snprintf(out, n, "%s:%u", c->file, c->lines[rp_option_index(o)]);
+        rp_config_place(c, c->lines[i], out, n);
         return;
     case RP_SOURCE_COMMON_ENV:
         snprintf(out, n, "env %s", o->env);

@@ -209,6 +209,8 @@ rp_config_renew(const struct rp_config *now)
     }
     rp_config_init(c);
     c->origin = now->origin;
+    c->door = now->door;
+    c->is_running = true;
     /* A file that was there and is gone is a mistake, not a wish for the
      * defaults. */
     if (read_again(c) == 0 && now->file != NULL && c->file == NULL)

@@ -13,6 +13,7 @@
 #include "rupy/serve/certs.h"
 #include "rupy/serve/daemon.h"
 #include "rupy/serve/errorpage.h"
+#include "rupy/serve/hooks.h"
 #include "rupy/serve/identity.h"
 #include "rupy/serve/logs.h"
 #include "rupy/serve/notify.h"
@@ -35,6 +36,7 @@ struct service {
     struct rp_notify notify;
     struct rp_daemon daemon;
     struct rp_reload *reload; /* NULL: none */
+    struct rp_hooks *hooks;   /* NULL: none */
     struct rp_admin *admin;   /* NULL: none */
     struct rp_admin_sockets asked;
     bool handed_over; /* another master goes on with the sockets */
@@ -117,6 +119,8 @@ run_child(void *arg, struct rp_worker *w)
     rp_daemon_forked(&s->daemon);
     rp_admin_forked(s->admin);
     rp_reload_forked(s->reload);
+    s->sockets.listeners.stacks =
+        rp_hooks_forked(s->hooks, (uint32_t)(w->slot - w->board->slots));
     if (rp_process_settle(s->config, w->seat) < 0 ||
         rp_identity_enter(&s->identity) < 0)
         return RP_EXIT_BOOT;
@@ -154,6 +158,23 @@ on_ready(void *arg)
 
     rp_notify_ready(&s->notify);
     rp_daemon_tell(&s->daemon, RP_EXIT_OK);
+    rp_hooks_ready(s->hooks);
+}
+
+static void
+on_start(void *arg, uint32_t slot, uint32_t seat, uint32_t generation)
+{
+    struct service *s = arg;
+
+    rp_hooks_start(s->hooks, slot, seat, generation);
+}
+
+static void
+on_death(void *arg, const struct rp_master_death *d)
+{
+    struct service *s = arg;
+
+    rp_hooks_death(s->hooks, d);
 }
 
 static bool
@@ -192,7 +213,9 @@ on_turn(void *arg, struct rp_master *m)
         succeed(s);
     rp_notify_turn(&s->notify, m);
     fd = rp_admin_turn(s->admin, m);
-    return s->reload ? rp_reload_turn(s->reload, m, fd) : fd;
+    if (s->reload)
+        fd = rp_reload_turn(s->reload, m, fd);
+    return rp_hooks_turn(s->hooks, fd);
 }
 
 static void
@@ -292,6 +315,7 @@ on_reload(void *arg, struct rp_master_config *m)
     rp_config_free(s->renewed);
     s->config = s->renewed = next;
     rp_admin_set_config(s->admin, next);
+    rp_hooks_reload(s->hooks, next);
     return 0;
 
 fail:
@@ -320,6 +344,8 @@ run_master(struct service *s)
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,
+        .on_start = on_start,
+        .on_death = on_death,
         .on_ready = on_ready,
         .on_reload = on_reload,
         .on_stop = on_stop,
@@ -394,6 +420,8 @@ start(struct service *s)
     own_logs(s);
     if (load_certs(s) < 0)
         return RP_EXIT_USAGE;
+    if (rp_hooks_new(&s->hooks, c) < 0)
+        return RP_EXIT_USAGE;
     if ((!s->door->inside && rp_process_limits(c) < 0) ||
         rp_pidfile_write(&s->pidfile, c->pid, rp_upgrade_has_old(&s->upgrade)) <
             0)
@@ -442,7 +470,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     struct service s = {
         .config = config,
         .door = door,
-        .sockets = {.listeners = {.access_fd = -1}},
+        .sockets = {.listeners = {.access_fd = -1, .stacks = -1}},
         .identity = {.root = -1},
         .pidfile = {.fd = -1},
         .notify = {.fd = -1},
@@ -463,6 +491,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     else if ((status = go_to_background(&s)) < 0)
         status = start(&s);
     rp_daemon_tell(&s.daemon, status);
+    rp_hooks_free(s.hooks);
     rp_tls_free(s.sockets.listeners.tls);
     rp_reload_free(s.reload);
     rp_sockets_close(&s.sockets, s.config, !s.handed_over);

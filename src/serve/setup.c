@@ -56,7 +56,8 @@ make_logs(struct rp_service *v, const struct rp_config *c, int access_fd,
     v->slow = c->log_slow;
     v->request_id = c->request_id;
     v->trace_context = c->trace_context;
-    v->timed = v->slow > 0;
+    v->timed = v->slow > 0 || v->on_request;
+    v->accounts = v->timed || access_fd >= 0;
     if (access_fd < 0)
         return 0;
     v->access = rp_access_new(&(struct rp_access_options){

@@ -14,6 +14,7 @@
 #include "rupy/base/clock.h"
 #include "rupy/net/links.h"
 #include "rupy/net/server.h"
+#include "rupy/py/hooks.h"
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/logs.h"
@@ -45,6 +46,7 @@ struct serving {
     struct rp_buf extra;    /* field lines of --header */
     struct rp_trust proxies;
     struct rp_statics statics;
+    struct rp_py_hooks *hooks; /* NULL: none */
 
     ev_signal signals[NSIGNALS];
     ev_signal reopen;
@@ -214,6 +216,10 @@ make_service(struct serving *s)
     s->has_service = true;
     if (rp_statics_init(&s->statics, c, v) < 0)
         return -1;
+    if (s->hooks && c->python->hooks & (1u << RP_PY_HOOK_LOG_REQUEST)) {
+        v->on_request = rp_py_hooks_record;
+        v->on_request_arg = s->hooks;
+    }
     return rp_setup_service(v, c, s->listeners->access_fd, s->worker,
                             &s->extra);
 }
@@ -270,6 +276,8 @@ on_turn(void *arg)
 
     if (s->service.access)
         rp_access_flush(s->service.access);
+    if (s->hooks)
+        rp_py_hooks_turn(s->hooks);
     rp_recycle_count(&s->recycle, s->worker);
     if (s->service.nstuck > 0)
         on_stuck(s);
@@ -506,6 +514,12 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
     rp_logs_capture(c);
     if (door->init_core && start_interpreter(&s) < 0)
         return RP_EXIT_BOOT;
+    python.hooks = s.hooks = rp_py_hooks_new(&(struct rp_py_hooks_config){
+        .file = c->python,
+        .number = w->seat + 1,
+        .generation = w->generation,
+        .stacks = l->stacks,
+    });
     status = rp_py_worker_run(&python, door->app, &ops, &s);
     if (s.server)
         on_detach(&s);
@@ -516,6 +530,8 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
         rp_statics_fini(&s.statics);
     }
     rp_trust_fini(&s.proxies);
+    rp_py_hooks_ended(s.hooks, status);
+    rp_py_hooks_free(s.hooks);
     if (door->init_core)
         rp_interp_fini(false);
     return status;

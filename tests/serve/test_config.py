@@ -172,7 +172,10 @@ def test_the_example_of_the_manual_is_right(
 ) -> None:
     text = MANUAL.read_text().partition(".Sh EXAMPLES")[2]
     example = re.findall(r"\.Bd -literal\n(.*?)\.Ed", text, re.S)
-    assert len(example) == 2
+    assert len(example) == 3
+    write(tmp_path, example[2].replace("\\e", "\\"), "conf.py")
+    found = options(rupy_bin, "-c", "conf.py", cwd=tmp_path)
+    assert found["env"]["value"] == ["SHOP_MODE=production"]
     write(tmp_path, example[1], "pyproject.toml")
     assert options(rupy_bin, cwd=tmp_path)["workers"]["value"] == "auto"
     write(tmp_path, example[0])
@@ -229,7 +232,7 @@ def test_a_file_that_cannot_be_read_is_told(
     for name, why in (
         ("none.toml", "--config: none.toml: No such file"),
         (".", ".: it is a folder"),
-        ("x.py", "--config: x.py: it is Python; options are read from TOML"),
+        ("x.py", "--config: x.py: No such file or directory"),
         ("/dev/zero", "/dev/zero: it is longer than 1048576 bytes"),
     ):
         done = run_program(

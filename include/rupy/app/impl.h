@@ -89,9 +89,13 @@ enum { RP_ID_LINE_MAX = 160 };
 struct rp_str rp_exchange_id_line(const struct rp_exchange *x,
                                   const struct rp_field *fields,
                                   unsigned nfields, char *out);
-/* The answer is out: the access line, and a line when it was slow. */
+/* The answer is out, and service.accounts: the access line, a line when it
+ * was slow, and whoever else wants to know. */
 void rp_exchange_account(const struct rp_exchange *x, int status,
                          uint64_t bytes);
+/* The same for a request that had no exchange. */
+void rp_service_account(const struct rp_service *v,
+                        const struct rp_access_record *r);
 bool rp_peer_is_trusted(const struct rp_trust *t, const struct rp_peer *peer);
 /* Is the host one of service.hosts? */
 bool rp_exchange_is_for_us(const struct rp_exchange *x);

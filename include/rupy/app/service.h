@@ -20,8 +20,9 @@ struct rp_peer {
 };
 
 struct rp_access; /* access.h */
-struct rp_files;  /* files.h */
-struct rp_links;  /* link.h */
+struct rp_access_record;
+struct rp_files; /* files.h */
+struct rp_links; /* link.h */
 struct rp_file_mount;
 
 /* Where request ids come from. */
@@ -51,7 +52,11 @@ struct rp_service {
     struct rp_memos *memos;
     struct rp_wsocks wsocks;  /* all WebSockets */
     struct rp_access *access; /* NULL: no access log */
-    double slow;        /* requests that take so many seconds are logged */
+    double slow; /* requests that take so many seconds are logged */
+    /* Told of every request that is over; NULL: nobody is. */
+    void (*on_request)(void *arg, const struct rp_access_record *r);
+    void *on_request_arg;
+    bool accounts;      /* any of these three is set */
     bool timed;         /* note when phases of a request begin */
     bool request_id;    /* every request has one */
     bool trace_context; /* traceparent is read */

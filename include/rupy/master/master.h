@@ -56,6 +56,14 @@ struct rp_master_config {
 
 struct rp_master;
 
+/* How a worker ended. */
+struct rp_master_death {
+    pid_t pid;
+    uint32_t slot, seat, generation;
+    int status;   /* of waitpid(2) */
+    bool aborted; /* by the master: it was silent, or never ready */
+};
+
 /* All may be NULL but child. */
 struct rp_master_ops {
     /* Runs in the forked child.  What it returns is the exit status: of the
@@ -68,6 +76,12 @@ struct rp_master_ops {
     void (*before_fork)(void *arg);
     void (*after_fork_parent)(void *arg);
     void (*after_fork_child)(void *arg);
+
+    /* A worker is about to be forked: before before_fork(). */
+    void (*on_start)(void *arg, uint32_t slot, uint32_t seat,
+                     uint32_t generation);
+    /* A worker is no more, and was reaped. */
+    void (*on_death)(void *arg, const struct rp_master_death *d);
 
     /* Once: the first worker is ready, the service answers. */
     void (*on_ready)(void *arg);
@@ -101,6 +115,10 @@ uint32_t rp_master_slots(const struct rp_master_config *c);
  * its only thread.  Signal dispositions and mask are put back at the end. */
 int rp_master_run(const struct rp_master_config *config,
                   const struct rp_master_ops *ops, void *arg);
+
+/* TERM, QUIT or INT has come and nobody has looked at it yet.  Whoever waits
+ * for something in on_reload() should do so no longer. */
+bool rp_master_is_told_to_stop(void);
 
 /* ---- from on_turn ---- */
 

@@ -6,7 +6,8 @@
 
 #include "rupy/app/exchange.h"
 
-struct _object; /* PyObject */
+struct _object;     /* PyObject */
+struct rp_py_hooks; /* hooks.h */
 struct ev_loop;
 
 /* What the worker's Python half asks for, in this order. */
@@ -53,12 +54,13 @@ struct rp_py_worker_config {
     const char *log_config;  /* file for Python's logging; NULL */
     bool debug;              /* tracebacks in answers */
     bool cancel_on_disconnect;
-    unsigned workers;     /* of the service, this one included */
-    unsigned threads;     /* for handlers that are not async; 0: inline */
-    double queue_timeout; /* seconds they may wait for one; 0: no limit */
-    uint64_t *tick;       /* heartbeat, NULL: none */
-    uint64_t *gil_wait;   /* see rp_loop_set_gil_wait(); NULL: not asked */
-    struct _object *run;  /* called with the Worker, borrowed; NULL: the run()
+    unsigned workers;          /* of the service, this one included */
+    unsigned threads;          /* for handlers that are not async; 0: inline */
+    double queue_timeout;      /* seconds they may wait for one; 0: no limit */
+    uint64_t *tick;            /* heartbeat, NULL: none */
+    uint64_t *gil_wait;        /* see rp_loop_set_gil_wait(); NULL: not asked */
+    struct rp_py_hooks *hooks; /* lent; NULL: none */
+    struct _object *run; /* called with the Worker, borrowed; NULL: the run()
                            * of rupy/_worker.py or rupy/_plain.py */
 };
 

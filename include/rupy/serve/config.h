@@ -16,6 +16,9 @@
 #include "rupy/serve/bind.h"
 #include "rupy/serve/options.h"
 
+struct rp_door;    /* serve.h */
+struct rp_py_file; /* rupy/py/hooks.h */
+
 /* From the lowest to the highest. */
 enum rp_source {
     RP_SOURCE_DEFAULT,
@@ -139,6 +142,8 @@ struct rp_config {
 
     const char *config;             /* as given; file below is what was read */
     const struct rp_origin *origin; /* renew.h; lent; NULL: none */
+    const struct rp_door *door;     /* to run a file in Python; lent; NULL */
+    bool is_running;                /* the service, while this is read */
 
     /* Made by rp_config_finish(). */
     int workers;
@@ -146,11 +151,13 @@ struct rp_config {
     struct rp_bind *binds;
     size_t nbinds;
 
-    const char *file;        /* NULL: there was none */
-    struct rp_strs env_done; /* names that --env and --env-file have set */
+    const char *file;          /* NULL: there was none */
+    struct rp_py_file *python; /* when it is one in Python; NULL */
+    struct rp_strs env_done;   /* names that --env and --env-file have set */
 
     unsigned char sources[RP_MAX_OPTIONS]; /* enum rp_source by option */
-    unsigned lines[RP_MAX_OPTIONS];        /* in the file, by option */
+    unsigned lines[RP_MAX_OPTIONS];        /* in the file, by option; 0:
+                                            * not known */
     char error[512];                       /* one line, after a -1 */
 };
 
@@ -179,6 +186,9 @@ int rp_config_set_option(struct rp_config *c, const struct rp_option *o,
 /* PORT and WEB_CONCURRENCY, RUPY_SERVE_*, RUPY_SERVE_CMD_ARGS.  A variable
  * that is empty counts as not set.  0, or -1 with c->error. */
 int rp_config_from_env(struct rp_config *c, char *const *environ_);
+/* "FILE:LINE", or "FILE" for line 0. */
+void rp_config_place(const struct rp_config *c, unsigned line, char *out,
+                     size_t n);
 /* The options of --config; without it of rupy-serve.toml, or of
  * [tool.rupy-serve] in pyproject.toml, where these are in the folder.  Called
  * when all higher sources were, which may name the file.  0, or -1 with

@@ -8,6 +8,7 @@ struct rp_listeners {
     int *fds;
     size_t n;
     int access_fd;      /* of the access log, -1: none */
+    int stacks;         /* where stacks go when it hangs; -1: to stderr */
     struct rp_tls *tls; /* for those of TCP; NULL: plain */
 };
 
