@@ -312,6 +312,7 @@ def test_a_record_leaves_nothing_behind(story: Story) -> None:
                 client.get("/none?" + "x" * 300, **{"User-Agent": "y" * 300})
             return int(client.get("/blocks").json()["blocks"])
 
+    blocks()  # what is made once
     before = blocks()
     assert blocks() - before < 100
 
