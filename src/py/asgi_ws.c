@@ -161,11 +161,19 @@ send_close(struct rp_asgi_call *call, PyObject *message, bool *sent)
 {
     struct rp_asgi_object *a = call->asgi;
     struct rp_exchange *x = call->x;
-    PyObject *code = rp_asgi_get(message, a->s_code);
-    PyObject *reason = rp_asgi_get(message, a->s_reason);
+    PyObject *code, *reason;
     long number = RP_WS_NORMAL;
 
     (void)sent;
+    /* Neither code nor reason go anywhere, and frameworks that are used to that
+     * give what no close frame could hold: FastAPI a list. */
+    if (x) {
+        rp_asgi_end(call);
+        rp_exchange_answer_status(x, 403);
+        return RP_AWAIT_DONE;
+    }
+    code = rp_asgi_get(message, a->s_code);
+    reason = rp_asgi_get(message, a->s_reason);
     if (PyErr_Occurred())
         return RP_AWAIT_ERROR;
     if (code && code != Py_None) {
@@ -179,11 +187,6 @@ send_close(struct rp_asgi_call *call, PyObject *message, bool *sent)
         PyErr_Format(PyExc_TypeError, "reason is a str, not %s",
                      Py_TYPE(reason)->tp_name);
         return RP_AWAIT_ERROR;
-    }
-    if (x) {
-        rp_asgi_end(call);
-        rp_exchange_answer_status(x, 403);
-        return RP_AWAIT_DONE;
     }
     return rp_wslink_close(&call->ws->link, number, reason) < 0 ? RP_AWAIT_ERROR
                                                                 : RP_AWAIT_DONE;

@@ -132,6 +132,11 @@ def test_g4_close_before_accept_is_403(server: Server) -> None:
     ]
 
 
+def test_g4_a_reason_that_goes_nowhere_may_be_anything(server: Server) -> None:
+    # FastAPI gives what is wrong with the parameters, a list.
+    assert ws_refused(server, "/early_close?odd").status == 403
+
+
 @pytest.mark.parametrize(
     "message", ["", "hello", "ä€😀\0", b"", b"\x00\xff", "x" * 70000]
 )

@@ -100,7 +100,8 @@ async def bad_accept(scope, receive, send):
 @route
 async def early_close(scope, receive, send):
     await receive()
-    await send({"type": "websocket.close", "code": 4000})
+    more = {"reason": [{"type": "missing"}]} if scope["query_string"] else {}
+    await send({"type": "websocket.close", "code": 4000, **more})
     kept["events"].append(await receive())
 
 
