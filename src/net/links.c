@@ -40,6 +40,35 @@ rp_links_come_soon(struct rp_link_set *all)
     ev_timer_start(all->loop, &all->soon);
 }
 
+/* Those of pool.open in that state, to be told of something.  Nobody may be
+ * told while that list is gone through: who is told may close other links, and
+ * open some, for which idle ones are closed. */
+static void
+take_all(struct rp_link_pool *pool, enum rp_link_state state,
+         struct rp_list *taken)
+{
+    struct rp_list *e, *next;
+
+    rp_list_init(taken);
+    for (e = pool->open.next; e != &pool->open; e = next) {
+        next = e->next;
+        if (of_all(e)->state != state)
+            continue;
+        rp_list_del(e);
+        rp_list_add(taken, e);
+    }
+}
+
+static struct rp_link_conn *
+give_back(struct rp_link_pool *pool, struct rp_list *taken)
+{
+    struct rp_link_conn *l = of_all(taken->next);
+
+    rp_list_del(&l->all);
+    rp_list_add(&pool->open, &l->all);
+    return l;
+}
+
 /* ---- Ends ---- */
 
 void
@@ -165,8 +194,9 @@ void
 rp_link_pool_on_found(struct rp_link_pool *pool, struct addrinfo *found,
                       int code)
 {
-    struct rp_list *e = pool->open.next, *next;
+    struct rp_list waiting;
 
+    (void)code;
     /* Old addresses are better than none. */
     if (found) {
         if (pool->found)
@@ -174,20 +204,15 @@ rp_link_pool_on_found(struct rp_link_pool *pool, struct addrinfo *found,
         pool->found = found;
     }
     pool->found_at = rp_clock_mono();
-    for (; e != &pool->open; e = next) {
-        struct rp_link_conn *l = of_all(e);
+    take_all(pool, RP_LINK_RESOLVING, &waiting);
+    while (!rp_list_is_empty(&waiting)) {
+        struct rp_link_conn *l = give_back(pool, &waiting);
 
-        /* What a user does when it is told may add to the end, and only kill
-         * its own. */
-        next = e->next;
-        if (l->state != RP_LINK_RESOLVING)
-            continue;
         if (pool->found)
             rp_link_connect(l);
         else
             rp_link_fail(l, RP_LINK_NAME, 0);
     }
-    (void)code;
 }
 
 /* The one used last is the likeliest to live.  One that has something to say
@@ -253,14 +278,13 @@ serve_waiting(struct rp_link_pool *pool)
 static void
 tell_broken(struct rp_link_pool *pool)
 {
-    struct rp_list *e, *next;
+    struct rp_list broken;
 
-    for (e = pool->open.next; e != &pool->open; e = next) {
-        struct rp_link_conn *l = of_all(e);
+    take_all(pool, RP_LINK_BROKEN, &broken);
+    while (!rp_list_is_empty(&broken)) {
+        struct rp_link_conn *l = give_back(pool, &broken);
 
-        next = e->next;
-        if (l->state == RP_LINK_BROKEN)
-            rp_link_fail(l, RP_LINK_CONNECT, l->code);
+        rp_link_fail(l, RP_LINK_CONNECT, l->code);
     }
 }
 
@@ -414,15 +438,15 @@ rp_links_new(struct ev_loop *loop)
 static void
 retire_pool(struct rp_link_pool *pool)
 {
-    struct rp_list *e, *next;
+    struct rp_list open;
 
     while (!rp_list_is_empty(&pool->idle))
         rp_link_kill(of_idle(pool->idle.next));
-    for (e = pool->open.next; e != &pool->open; e = next) {
-        struct rp_link_conn *l = of_all(e);
+    take_all(pool, RP_LINK_OPEN, &open);
+    while (!rp_list_is_empty(&open)) {
+        struct rp_link_conn *l = give_back(pool, &open);
 
-        next = e->next;
-        if (l->state == RP_LINK_OPEN && l->base.user->retire)
+        if (l->base.user->retire)
             l->base.user->retire(l->base.self);
     }
 }
@@ -440,11 +464,11 @@ rp_links_retire(struct rp_links *links)
 static void
 free_pool(struct rp_link_pool *pool)
 {
-    rp_lookup_free(pool->lookup);
     while (!rp_list_is_empty(&pool->open))
         rp_link_fail(of_all(pool->open.next), RP_LINK_LOST, ECANCELED);
     while (!rp_list_is_empty(&pool->waiting))
         rp_link_fail(of_all(pool->waiting.next), RP_LINK_LOST, ECANCELED);
+    rp_lookup_free(pool->lookup); /* who was told may have asked for one */
     if (pool->found)
         freeaddrinfo(pool->found);
     rp_list_del(&pool->all);
