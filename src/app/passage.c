@@ -183,6 +183,7 @@ open_link(struct rp_passage *w, bool fresh)
     struct rp_links *links = w->x->v->links;
 
     w->state = RP_PASSAGE_OPENING;
+    w->asked = false;
     w->tries++;
     w->parser = (struct rp_reply_parser){.at = 0};
     w->link =

@@ -525,6 +525,19 @@ def test_content_that_was_sent_is_not_sent_twice(
         assert status == 502
 
 
+def test_a_retry_ends_chunked_content_too(
+    server: Server, backend: RawBackend
+) -> None:
+    before = len(backend.of("once"))
+    head = head_of("PUT", "/brief/once", {"Transfer-Encoding": "chunked"})
+    with server.connect() as client:
+        for _ in range(2):
+            client.send(head + b"0\r\n\r\n")
+            assert client.answer().status == 200
+    asked = [s.connection for s in backend.of("once")[before:]]
+    assert asked[-3] == asked[-2] != asked[-1]
+
+
 def test_content_goes_behind_the_head_after_a_retry(
     server: Server, backend: RawBackend
 ) -> None:
