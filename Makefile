@@ -121,8 +121,8 @@ PY_SRCS := $(shell find rupy -type f ! -name '*.so' ! -name '*.pyc' \
 	2>/dev/null)
 
 # The package as the program of this build finds it: the checkout's, or a copy
-# made of links, with an extension of its own, so that a sanitizer build does
-# not overwrite the one that everybody uses.
+# (not of links, which StaticFiles does not follow) with an extension of its
+# own, so that a sanitizer build does not overwrite the one that everybody uses.
 SITE := $(BUILD)/lib/rupy-serve
 ifeq ($(BUILD),$(BASE))
 EXT = rupy/_core$(PY_EXT_SUFFIX)
@@ -156,11 +156,11 @@ ifeq ($(BUILD),$(BASE))
 	@ln -sfn $(CURDIR)/rupy $(SITE)/rupy
 else
 	@mkdir -p $(SITE)/rupy
-	@find $(SITE)/rupy -type l -delete
+	@find $(SITE)/rupy ! -type d ! -name '*.so' -delete
 	@cd rupy && find . -type f ! -name '*.so' ! -name '*.pyc' | \
 	while read -r f; do \
 		mkdir -p "$(abspath $(SITE))/rupy/$${f%/*}"; \
-		ln -sf "$(CURDIR)/rupy/$$f" "$(abspath $(SITE))/rupy/$$f"; \
+		cp "$$f" "$(abspath $(SITE))/rupy/$$f"; \
 	done
 endif
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import asgi_said
 import serving
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """This process has the sanitizer that it was started with; the tools that
+    tests start must not (curl hangs with it).  serving.PRELOAD is for other
+    Pythons that load the extension."""
+    passes_it_on = config.getoption("numprocesses", None)
+    if serving.PRELOAD and not passes_it_on:
+        os.environ.pop("LD_PRELOAD", None)
 
 
 @pytest.fixture(scope="session")

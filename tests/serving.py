@@ -23,9 +23,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 BINARY = Path(
     os.environ.get("RUPY_SERVE_BIN", CHECKOUT / "build" / "rupy-serve")
 ).resolve()
-DEADLINE = 10.0
-# Sanitizers and interpreters that start for the first time are slow.
-START_DEADLINE = 20.0
+# What a Python needs to load an extension with the address sanitizer, which is
+# not in os.environ: tests/conftest.py.
+PRELOAD = {}
+if "RUPY_PRELOAD" in os.environ:
+    PRELOAD["LD_PRELOAD"] = os.environ["RUPY_PRELOAD"]
+# Sanitizers are slow, and so are interpreters that start for the first time.
+SLOWNESS = 3 if os.environ.get("RUPY_SANITIZE") else 1
+DEADLINE = 10.0 * SLOWNESS
+START_DEADLINE = 20.0 * SLOWNESS
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|Assertion `")
 DEATH = re.compile(
@@ -165,9 +171,16 @@ class Client:
         return head
 
     def _exactly(self, n: int) -> bytes:
-        while len(self.got) < n:
-            if not self._more():
-                raise EOFError(f"closed {n - len(self.got)} bytes too early")
+        pieces, lacks = [self.got], n - len(self.got)
+        try:
+            while lacks > 0:
+                data = self.sock.recv(1 << 18)
+                if not data:
+                    raise EOFError(f"closed {lacks} bytes too early")
+                pieces.append(data)
+                lacks -= len(data)
+        finally:
+            self.got = b"".join(pieces)
         data, self.got = self.got[:n], self.got[n:]
         return data
 
@@ -497,6 +510,30 @@ class Servers:
         finally:
             for server in self.started:
                 server.kill()
+
+
+# For a server whose memory is looked at from outside.
+NO_QUARANTINE = {
+    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
+    + ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
+}
+# For an application: how much memory it holds.  The address sanitizer knows,
+# where its quarantine of freed memory would be taken for a leak.
+KIB = """
+import ctypes
+from pathlib import Path
+
+_held = getattr(
+    ctypes.CDLL(None), "__sanitizer_get_current_allocated_bytes", None)
+if _held:
+    _held.restype = ctypes.c_size_t
+
+def kib():
+    if _held:
+        return _held() >> 10
+    return 4 * int(Path("/proc/self/statm").read_text().split()[1])
+
+"""
 
 
 # ---- a program that ends by itself ----

@@ -143,7 +143,10 @@ def test_a_server_in_this_process(app: Rupy) -> None:
     server.stop()
 
 
-def test_a_server_in_processes_of_its_own(tmp_path: Path) -> None:
+def test_a_server_in_processes_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no other rupy is imported from
     source = "import os\n" + APP + 'app.get("/pid")(lambda: str(os.getppid()))'
     (tmp_path / "served.py").write_text(source)
     with Server("served:app", workers=2, app_dir=[str(tmp_path)]) as server:
@@ -154,7 +157,10 @@ def test_a_server_in_processes_of_its_own(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
-def test_a_server_that_does_not_start_says_why() -> None:
+def test_a_server_that_does_not_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(RuntimeError, match="no_such_module"):
         Server("no_such_module:app")
     app = Rupy()

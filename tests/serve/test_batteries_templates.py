@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, Servers
+from serving import PRELOAD, Server, Servers, clean_env
 
 from rupy.templates import Templates
 
@@ -124,6 +124,7 @@ def test_without_jinja2_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['jinja2'] = None; import rupy.templates"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
+        env=clean_env() | PRELOAD,
         capture_output=True,
         text=True,
         timeout=60,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from serving import (
     BINARY,
+    PRELOAD,
     Client,
     Servers,
     clean_env,
@@ -20,10 +21,7 @@ from serving import (
 )
 
 # The package that belongs to this build, with its extension.
-ENV = {"PYTHONPATH": str(BINARY.parent / "lib" / "rupy-serve")}
-# What an extension with sanitizers needs: scripts/run-tests.
-if "RUPY_PRELOAD" in os.environ:
-    ENV["LD_PRELOAD"] = os.environ["RUPY_PRELOAD"]
+ENV = {"PYTHONPATH": str(BINARY.parent / "lib" / "rupy-serve"), **PRELOAD}
 
 
 def has_extension() -> bool:
@@ -249,7 +247,7 @@ print(rupy.run(main()))
 
 def test_the_loop_runs_any_asyncio_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", LOOP],
+        [sys.executable, "-P", "-X", "dev", "-c", LOOP],
         env=clean_env() | ENV,
         capture_output=True,
         text=True,

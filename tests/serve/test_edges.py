@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from serving import Client, Server, Servers, head_of, wait_for
+from serving import SLOWNESS, Client, Server, Servers, head_of, wait_for
 
 APP = """
 import asyncio
@@ -236,11 +236,11 @@ def test_a_slow_download_is_no_idle_connection(serve: Servers) -> None:
 def test_the_idle_time_begins_when_the_answer_was_sent(
     serve: Servers,
 ) -> None:
-    server = serve(APP, "--keep-alive", "1s")
+    server = serve(APP, "--keep-alive", f"{SLOWNESS}s")
     client = server.connect()
     client.send(head_of("GET", "/big"))
     with server.connect() as other:
-        other.is_quiet(1.5)
+        other.is_quiet(1.5 * SLOWNESS)
     answer = client.answer()
     assert len(answer.body) == BIG_N
     assert answer.get("connection") is None

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from serving import CHECKOUT, Servers, wait_for
+from serving import CHECKOUT, PRELOAD, Servers, clean_env, wait_for
 
 EXAMPLES = CHECKOUT / "rupy" / "examples"
 
@@ -142,10 +142,12 @@ def test_testing() -> None:
     """The tests of the example pass, and there are some."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(sys.executable, "-P", "-m", "pytest"),
+            *("-q", "-p", "no:cacheprovider"),
             *("-p", "rupy.testing.pytest_plugin"),
             *("--import-mode=importlib", str(EXAMPLES / "testing.py")),
         ],
+        env=clean_env() | PRELOAD,
         capture_output=True,
         text=True,
         timeout=100,

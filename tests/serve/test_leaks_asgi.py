@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
-from serving import Server, Servers, head_of, wait_for
+from serving import KIB, Server, Servers, head_of, wait_for
 
-APP = """
+APP = KIB + """
 import asyncio
 import gc
 import sys
@@ -38,9 +37,8 @@ async def read(receive):
 
 async def count(scope, receive, send):
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     await text(send, repr({
-        "objects": len(gc.get_objects()), "kib": pages * 4,
+        "objects": len(gc.get_objects()), "kib": kib(),
         "blocks": sys.getallocatedblocks(), "busy": busy,
         "tasks": len(asyncio.all_tasks())}).encode())
 
@@ -161,11 +159,7 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Server:
-    # What a sanitizer keeps of freed memory would be taken for a leak.
-    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-    return serve_module(
-        APP, "--log-level", "critical", env={"ASAN_OPTIONS": options}
-    )
+    return serve_module(APP, "--log-level", "critical")
 
 
 def count(server: Server) -> dict[str, int]:

@@ -10,16 +10,16 @@ import random
 import sys
 
 import pytest
-from serving import CHECKOUT, Server, Servers, head_of, wait_for
+from serving import CHECKOUT, KIB, Server, Servers, head_of, wait_for
 
 REQUESTS = int(os.environ.get("RUPY_LEAK_REQUESTS", "10000"))
 # Objects and memory that a heap in use may differ by at two moments.
 OBJECTS = 150
-# Sanitizers keep what was freed.
-KIB = 3072 if not os.environ.get("RUPY_SANITIZE") else 1 << 30
+MEMORY = 3072  # KiB
 
 APP = (
     f"import sys\nsys.path.append({str(CHECKOUT / 'tests')!r})"
+    + KIB
     + """
 import asyncio
 import collections
@@ -50,11 +50,10 @@ async def count():
         gc.collect()
     objects = gc.get_objects()
     types = collections.Counter(type(o).__name__ for o in objects)
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "objects": len(objects),
         "types": dict(types.most_common(60)),
-        "kib": pages * 4,
+        "kib": kib(),
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
         "files": len(os.listdir("/proc/self/fd")),
@@ -300,7 +299,7 @@ def left(server: Server, requests: int) -> None:
 
 def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, object]:
     """What there is more of than there may be."""
-    bounds = {"tasks": 0, "threads": 1, "files": 1, "kib": KIB}
+    bounds = {"tasks": 0, "threads": 1, "files": 1, "kib": MEMORY}
     bounds["objects"] = OBJECTS
     more: dict[str, object] = {
         name: (before[name], after[name])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
-from serving import Server, Servers, head_of, wait_for
+from serving import KIB, Server, Servers, head_of, wait_for
 
-APP = """
+APP = KIB + """
 import asyncio
 import gc
 import os
@@ -21,8 +20,7 @@ app = Rupy()
 @app.get("/count")
 def count():
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return {"objects": len(gc.get_objects()), "kib": pages * 4,
+    return {"objects": len(gc.get_objects()), "kib": kib(),
             "blocks": sys.getallocatedblocks(),
             "fds": len(os.listdir("/proc/self/fd"))}
 
@@ -97,10 +95,7 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Server:
-    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-    return serve_module(
-        APP, "--log-level", "critical", env={"ASAN_OPTIONS": options}
-    )
+    return serve_module(APP, "--log-level", "critical")
 
 
 def count(server: Server) -> dict[str, int]:

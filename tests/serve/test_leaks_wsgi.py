@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
-from serving import Server, Servers, head_of, wait_for
+from serving import KIB, Server, Servers, head_of, wait_for
 from wsgi_story import MODES
 
-APP = """
+APP = KIB + """
 import gc
 import sys
 from pathlib import Path
@@ -23,9 +22,8 @@ def text(start_response, data):
 
 def count(environ, start_response):
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return text(start_response, repr({
-        "objects": len(gc.get_objects()), "kib": pages * 4,
+        "objects": len(gc.get_objects()), "kib": kib(),
         "blocks": sys.getallocatedblocks(), "busy": busy,
         "fds": len(list(Path("/proc/self/fd").iterdir()))}).encode())
 
@@ -135,13 +133,10 @@ FAULTS = [
 
 @pytest.fixture(scope="module", params=MODES)
 def server(serve_module: Servers, request: pytest.FixtureRequest) -> Server:
-    # What a sanitizer keeps of freed memory would be taken for a leak.
-    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
     return serve_module(
         APP,
         *MODES[request.param],
         *("--log-level", "critical", "--early-hints", "--body-buffer", "1k"),
-        env={"ASAN_OPTIONS": options},
     )
 
 

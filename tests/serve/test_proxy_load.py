@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from rawbackend import Conn, RawBackend, Seen
-from serving import Client, Load, Server, Servers, head_of, wait_for
+from serving import KIB, Client, Load, Server, Servers, head_of, wait_for
 
 BACK = """
 from rupy import Rupy
@@ -32,7 +30,9 @@ def stream(n: int):
     for i in range(n):
         yield str(i) * 100
 """
-FRONT = """
+FRONT = (
+    KIB
+    + """
 import os
 from rupy import Rupy
 
@@ -44,7 +44,12 @@ app.proxy("/dead", "http://127.0.0.1:1")
 @app.get("/fds")
 def fds():
     return str(len(os.listdir("/proc/self/fd")))
+
+@app.get("/kib")
+def memory():
+    return str(kib())
 """
+)
 REQUESTS = int(os.environ.get("RUPY_PROXY_REQUESTS", "20000"))
 MIB = 1 << 20
 
@@ -88,11 +93,8 @@ def front(serve_module: Servers, back: Server, raw: RawBackend) -> Server:
     return serve_module(FRONT, env={"BACKEND": back.url, "RAW": raw.url})
 
 
-def status_kib(server: Server, name: str) -> int:
-    text = Path(f"/proc/{server.workers[0]}/status").read_text()
-    found = re.search(rf"{name}:\s+(\d+)", text)
-    assert found
-    return int(found[1])
+def memory(server: Server) -> int:
+    return int(server.get("/kib").text)
 
 
 def ask(server: Server, first: int, last: int) -> int:
@@ -150,7 +152,7 @@ def test_much_content_takes_little_memory(front: Server) -> None:
     """100 MB up, and down at the same time."""
     n = 100 * MIB
     front.get("/fds")
-    before = status_kib(front, "VmRSS")
+    before = memory(front)
     client = front.connect(timeout=60)
     client.send(head_of("POST", "/raw/copy", {"Content-Length": str(n)}))
     piece = os.urandom(MIB)
@@ -166,7 +168,7 @@ def test_much_content_takes_little_memory(front: Server) -> None:
     for i in range(n // MIB):
         assert client._exactly(MIB) == piece
         if i % 10 == 0:
-            most = max(most, status_kib(front, "VmRSS"))
+            most = max(most, memory(front))
     sender.join()
     assert most - before < 4 * 1024
     # Such an answer, before its content was there, ends the connection.
@@ -214,8 +216,8 @@ def test_nothing_stays(front: Server, raw: RawBackend) -> None:
     round_of_all()
     # Those that are idle go after four seconds.
     wait_for(lambda: fds() < 40, "few descriptors")
-    few, memory = fds(), status_kib(front, "VmRSS")
+    few, held = fds(), memory(front)
     for _ in range(3):
         round_of_all()
     wait_for(lambda: fds() <= few + 2, "as few as before")
-    assert status_kib(front, "VmRSS") - memory < 2048
+    assert memory(front) - held < 2048

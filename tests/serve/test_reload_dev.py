@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from serving import (
     BINARY,
+    PRELOAD,
     Server,
     Servers,
     free_port,
@@ -294,7 +295,7 @@ def test_an_object_cannot_be_reloaded_and_it_says_so(
     server = serve.start(
         [sys.executable, "main.py"],
         port,
-        env={"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        env={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **PRELOAD},
         cwd=tmp_path,
     )
     server.wait_log("serve it as module:app")

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Client, Server, Servers, wait_for
+from serving import (
+    NO_QUARANTINE,
+    SLOWNESS,
+    Client,
+    Server,
+    Servers,
+    wait_for,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
 
@@ -57,7 +64,7 @@ def test_others_do_not_notice(
                     client.send(b"a")
     assert others.bad == {}, others.why
     # One that waits for a slow one waits for seconds.
-    assert others.p99() < 1
+    assert others.p99() < SLOWNESS
 
 
 def used_memory(server: Server) -> int:
@@ -81,6 +88,7 @@ def test_an_idle_connection_costs_less_than_two_kilobytes(
     server = serve(
         "echo_native:app",
         *("--app-dir", str(OPS), "--limit-connections", "4000"),
+        env=NO_QUARANTINE,
     )
     clients: list[Client] = []
     try:
@@ -99,7 +107,8 @@ def test_an_idle_connection_costs_less_than_two_kilobytes(
         for client in clients:
             client.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert cost < 2048
+    # A sanitizer has a zone around whatever is allocated.
+    assert cost < (2048 if SLOWNESS == 1 else 4096)
 
 
 def test_a_flood_is_left_in_the_queue(serve: Servers) -> None:
