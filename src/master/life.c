@@ -47,7 +47,7 @@ enter(struct rp_master *m, struct worker *w, enum rp_worker_state state)
     case RP_WORKER_STARTING:
         w->started_at = m->now;
         w->ready_at = 0;
-        w->wants_recycle = w->aborted = false;
+        w->wants_recycle = w->aborted = w->owes_reopen = false;
         if (c->startup_timeout > 0)
             w->deadline = m->now + c->startup_timeout;
         break;
@@ -191,6 +191,8 @@ rp_life_ready(struct rp_master *m, struct worker *w)
     enter(m, w, RP_WORKER_READY);
     rp_info("worker %u (pid %d) ready after %.2f s", w->seat + 1, (int)w->pid,
             w->ready_at - w->started_at);
+    if (w->owes_reopen)
+        kill(w->pid, SIGUSR1);
     rp_seats_on_ready(m, w);
     m->failures = 0;
     if (!m->was_ready) {

@@ -96,10 +96,12 @@ reopen_logs(struct rp_master *m)
     if (m->ops->reopen_logs)
         m->ops->reopen_logs(m->arg);
     for (uint32_t i = 0; i < m->board->n; i++) {
-        const struct worker *w = &m->workers[i];
+        struct worker *w = &m->workers[i];
 
-        /* One that still starts has just opened them. */
-        if (w->ready_at > 0 && w->state != RP_WORKER_FREE)
+        /* One that still starts may not listen to signals yet. */
+        if (w->state == RP_WORKER_STARTING)
+            w->owes_reopen = true;
+        else if (w->ready_at > 0 && w->state != RP_WORKER_FREE)
             kill(w->pid, SIGUSR1);
     }
 }

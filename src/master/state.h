@@ -27,7 +27,8 @@ struct worker {
     double ready_at; /* 0: never was */
     double deadline; /* what happens then depends on the state */
     bool wants_recycle;
-    bool aborted; /* see struct rp_master_death */
+    bool aborted;     /* see struct rp_master_death */
+    bool owes_reopen; /* its log files are those of before a SIGUSR1 */
 };
 
 struct seat {

@@ -151,6 +151,32 @@ START_TEST(usr1_reopens_here_and_in_the_workers)
 }
 END_TEST
 
+static int
+start_late(struct toy *t, struct rp_worker *w)
+{
+    toy_catch_term(t);
+    while (!t->facts->go)
+        if (toy_turn(t, w))
+            return 0;
+    return toy_serve(t, w);
+}
+
+START_TEST(usr1_reaches_a_worker_that_still_starts_when_it_is_ready)
+{
+    struct toy t;
+
+    toy_init(&t, 1, start_late);
+    toy_start(&t);
+    wait_for(t.facts->starts == 1);
+    toy_signal(&t, SIGUSR1);
+    wait_for(t.facts->reopens == 1);
+    ck_assert_uint_eq(t.facts->usr1s, 0);
+    t.facts->go = 1;
+    wait_for(toy_ready(&t) == 1 && t.facts->usr1s == 1);
+    toy_fini(&t);
+}
+END_TEST
+
 START_TEST(winch_sends_the_workers_home_and_hup_calls_them_back)
 {
     struct toy t;
@@ -315,6 +341,7 @@ main(void)
         term_during_the_start_stops_it,
         ttin_and_ttou_move_between_one_and_the_maximum,
         usr1_reopens_here_and_in_the_workers,
+        usr1_reaches_a_worker_that_still_starts_when_it_is_ready,
         winch_sends_the_workers_home_and_hup_calls_them_back,
         usr2_starts_another_master_and_only_one,
         with_a_shutdown_delay_workers_go_on_for_so_long,
