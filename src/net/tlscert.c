@@ -169,7 +169,10 @@ load_clients(SSL_CTX *ctx, const struct rp_tls_options *o,
                                               ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
                                               : 0),
                        NULL);
-    return o->crl ? rp_tls_load_crl(ctx, o->crl, w) : 0;
+    if (o->crl && rp_tls_load_crl(ctx, o->crl, w) < 0)
+        return -1;
+    rp_tls_bind_sessions(ctx);
+    return 0;
 }
 
 /* Those of TLS 1.3 have names and a list of their own. */

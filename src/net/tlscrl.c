@@ -1,4 +1,5 @@
-/* tlscrl.c -- certificates of clients that were revoked (RFC 5280 5). */
+/* tlscrl.c -- certificates of clients that were revoked (RFC 5280 5), and
+ * sessions from before. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -48,4 +49,30 @@ rp_tls_load_crl(SSL_CTX *ctx, const char *path, const struct rp_tls_where *w)
     ERR_clear_error();
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
     return 0;
+}
+
+/* What is resumed is not verified again: a session is good only while those
+ * who are trusted, and those who are not any more, are the same.  All workers
+ * come to the same. */
+void
+rp_tls_bind_sessions(SSL_CTX *ctx)
+{
+    STACK_OF(X509_OBJECT) *all =
+        X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+    unsigned char id[SSL_MAX_SID_CTX_LENGTH] = "rupy", md[EVP_MAX_MD_SIZE];
+
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        X509_OBJECT *o = sk_X509_OBJECT_value(all, i);
+        const X509 *cert = X509_OBJECT_get0_X509(o);
+        X509_CRL *crl = X509_OBJECT_get0_X509_CRL(o);
+        unsigned n = 0;
+
+        if (cert)
+            X509_digest(cert, EVP_sha256(), md, &n);
+        else if (crl)
+            X509_CRL_digest(crl, EVP_sha256(), md, &n);
+        for (unsigned k = 0; k < n && k < sizeof(id); k++)
+            id[k] ^= md[k];
+    }
+    SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
 }

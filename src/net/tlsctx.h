@@ -52,6 +52,9 @@ SSL_CTX *rp_tls_make_ctx(struct rp_tls *t, const char *cert, const char *key,
  * rp_tls_fail(). */
 int rp_tls_load_crl(SSL_CTX *ctx, const char *path,
                     const struct rp_tls_where *w);
+/* Sessions of clients are resumed only while the same authorities are trusted
+ * and the same certificates revoked. */
+void rp_tls_bind_sessions(SSL_CTX *ctx);
 /* In the log, when clients will not take it. */
 void rp_tls_warn_of_dates(SSL_CTX *ctx, const char *cert);
 /* The client has told the name: choose the certificate.  arg is the rp_tls. */

@@ -160,6 +160,36 @@ def test_a_revoked_certificate_is_refused_as_soon_as_the_list_says_so(
     kept.close()
 
 
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+)
+def test_a_session_from_before_does_not_pass_the_list(
+    serve: Servers, ca: Authority, pair: Pair, tmp_path: Path,
+    version: ssl.TLSVersion,
+) -> None:  # fmt: skip
+    client = ca.sign(f"resumes-{version.value}", "resumes")
+    crl = ca.crl(tmp_path / "revoked.pem")
+    server = serve(
+        SAYS, *with_pair(pair), "--ssl-ca-certs", str(ca.own.cert),
+        "--ssl-verify", "require", "--ssl-crl", str(crl),
+        "--ssl-reload-interval", "100ms",
+    )  # fmt: skip
+    context = ca.context(client)
+    context.minimum_version = context.maximum_version = version
+    session = None
+    for reused in (False, True):
+        with TLSClient(server.address, context, session=session) as c:
+            assert c.get("/").status == 200
+            assert c.tls.session_reused == reused
+            session = c.tls.session
+    ca.revoke(client)
+    ca.crl(crl)
+    server.wait_log("certificates read again")
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.revoked"):
+        with TLSClient(server.address, context, session=session) as c:
+            c.get("/")
+
+
 def test_the_list_must_be_one(
     ca: Authority, pair: Pair, tmp_path: Path
 ) -> None:
