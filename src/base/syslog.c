@@ -2,17 +2,16 @@
 #include "rupy/base/syslog.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rupy/base/clock.h"
+#include "rupy/base/dgram.h"
 
 #include "logline.h"
 
@@ -21,9 +20,8 @@ enum { TEXT_MAX = 1500 }; /* of a line: what every daemon takes, escaped */
 /* As the log itself, it belongs to the process. */
 static struct {
     int fd; /* -1: closed, or to be opened again */
-    bool is_open, is_udp;
-    struct sockaddr_storage addr;
-    socklen_t addr_n;
+    bool is_open;
+    struct rp_dgram to;
     int facility;
     char tag[64], host[64];
     double tried; /* when it was opened last */
@@ -52,106 +50,20 @@ rp_syslog_facility(const char *name)
     return -1;
 }
 
-/* ---- Addresses ---- */
-
-static struct rp_str
-strip(struct rp_str s, struct rp_str prefix)
-{
-    if (rp_str_has_prefix(s, prefix)) {
-        s.p += prefix.n;
-        s.n -= prefix.n;
-    }
-    return s;
-}
-
-/* true: it is a path, in *path. */
-static bool
-is_path(struct rp_str addr, struct rp_str *path)
-{
-    *path = strip(addr, RP_STR("unix:"));
-    return path->n > 0 && path->p[0] == '/';
-}
-
-/* HOST:PORT, [::1]:514; host of 256 bytes, port of 8.  0 or -1. */
-static int
-split_host(struct rp_str s, char *host, char *port)
-{
-    const char *colon;
-    uint64_t number;
-
-    s = strip(s, RP_STR("udp://"));
-    colon = memrchr(s.p, ':', s.n);
-    if (!colon)
-        return -1;
-    struct rp_str h = {s.p, (size_t)(colon - s.p)};
-    struct rp_str p = {colon + 1, s.n - h.n - 1};
-    if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
-        h = (struct rp_str){h.p + 1, h.n - 2};
-    if (h.n == 0 || h.n > 255 || rp_str_to_u64(p, &number) < 0 || number == 0 ||
-        number > 65535)
-        return -1;
-    memcpy(host, h.p, h.n);
-    host[h.n] = '\0';
-    snprintf(port, 8, "%u", (unsigned)number);
-    return 0;
-}
+/* ---- Where to ---- */
 
 const char *
 rp_syslog_check(struct rp_str addr)
 {
-    char host[256], port[8];
-    struct rp_str path;
-
-    if (is_path(addr, &path))
-        return path.n < sizeof(((struct sockaddr_un *)0)->sun_path)
-                   ? NULL
-                   : "is longer than the path of a socket may be";
-    return split_host(addr, host, port) < 0
-               ? "is neither /PATH, unix:/PATH nor HOST:PORT"
-               : NULL;
-}
-
-static int
-resolve(struct rp_str addr)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found;
-    struct sockaddr_un *un = (struct sockaddr_un *)&the_syslog.addr;
-    char host[256], port[8];
-    struct rp_str path;
-
-    memset(&the_syslog.addr, 0, sizeof(the_syslog.addr));
-    the_syslog.is_udp = !is_path(addr, &path);
-    if (!the_syslog.is_udp) {
-        un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, path.p, path.n);
-        the_syslog.addr_n = sizeof(*un);
-        return 0;
-    }
-    if (split_host(addr, host, port) < 0 ||
-        getaddrinfo(host, port, &hints, &found) != 0) {
-        errno = EHOSTUNREACH;
-        return -1;
-    }
-    memcpy(&the_syslog.addr, found->ai_addr, found->ai_addrlen);
-    the_syslog.addr_n = found->ai_addrlen;
-    freeaddrinfo(found);
-    return 0;
+    return rp_dgram_check(addr);
 }
 
 static int
 connect_it(void)
 {
     the_syslog.tried = rp_clock_mono();
-    the_syslog.fd = socket(the_syslog.addr.ss_family,
-                           SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (the_syslog.fd >= 0 &&
-        connect(the_syslog.fd, (struct sockaddr *)&the_syslog.addr,
-                the_syslog.addr_n) == 0)
-        return 0;
-    if (the_syslog.fd >= 0)
-        close(the_syslog.fd);
-    the_syslog.fd = -1;
-    return -1;
+    the_syslog.fd = rp_dgram_open(&the_syslog.to);
+    return the_syslog.fd < 0 ? -1 : 0;
 }
 
 int
@@ -168,7 +80,12 @@ rp_syslog_open(const char *addr, int facility, const char *tag)
         the_syslog.host[0] == '\0')
         memcpy(the_syslog.host, "-", 2);
     the_syslog.host[sizeof(the_syslog.host) - 1] = '\0';
-    if (resolve((struct rp_str){addr, strlen(addr)}) < 0 || connect_it() < 0)
+    if (rp_dgram_resolve(&the_syslog.to, (struct rp_str){addr, strlen(addr)}) <
+        0) {
+        errno = EHOSTUNREACH;
+        return -1;
+    }
+    if (connect_it() < 0)
         return -1;
     the_syslog.is_open = true;
     return 0;
@@ -198,7 +115,7 @@ write_head(char *dst, size_t size, int priority)
     char stamp[40];
     struct tm tm;
 
-    if (the_syslog.is_udp) { /* RFC 5424 6 */
+    if (the_syslog.to.is_udp) { /* RFC 5424 6 */
         gmtime_r(&now, &tm);
         strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
         return snprintf(dst, size, "<%d>1 %s %s %s %ld - - ",

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#include "rupy/base/dgram.h"
 #include "rupy/base/syslog.h"
 #include "rupy/http/hosts.h"
+#include "rupy/serve/statsd.h"
 #include "rupy/serve/value.h"
 
 #define fail rp_config_fail
@@ -161,6 +163,8 @@ check_word(struct rp_config *c, const struct rp_strs *l, struct rp_str s)
         return rp_access_check_field(s);
     else if (l == &c->access_log_skip)
         return rp_access_check_skip(s);
+    else if (l == &c->statsd_tags)
+        return rp_statsd_check_tag(s);
     rp_trust_fini(&trust);
     return rc < 0 ? why : NULL;
 }
@@ -293,6 +297,10 @@ set_string(struct rp_config *c, struct rp_str value, const char **field,
         why = rp_syslog_check(value);
     else if (field == &c->log_syslog_facility)
         why = check_facility(value);
+    else if (field == &c->statsd_host)
+        why = rp_dgram_check(value);
+    else if (field == &c->statsd_prefix)
+        why = rp_statsd_check_prefix(value);
     if (why != NULL)
         return fail(c, "%s: '%.*s' %s", label, RP_STR_ARG(value), why);
     *field = copy_text(&c->arena, value);
@@ -360,7 +368,9 @@ store(struct rp_config *c, const struct rp_option *o, struct rp_str value,
                         "%s: '%.*s' is no duration such as 30s, 500ms or "
                         "1h30m",
                         label, RP_STR_ARG(value));
-        return 0;
+        return is_in_range(o, *(double *)field)
+                   ? 0
+                   : out_of_range(c, o, value, label);
     case RP_OPTION_SIZE:
         return set_size(c, o, value, field, label);
     case RP_OPTION_FRACTION:

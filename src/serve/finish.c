@@ -171,6 +171,8 @@ rp_config_finish(struct rp_config *c)
         return fail(c, "--capture-output needs --log-file");
     if (c->access_log_fields.n > 0 && strcmp(c->access_log_format, "json") != 0)
         return fail(c, "--access-log-fields is for --access-log-format json");
+    if (c->statsd_tags.n > 0 && c->statsd_host == NULL)
+        return fail(c, "--statsd-tags needs --statsd-host");
     if (c->deadlines.first_byte < 0)
         c->deadlines.first_byte = c->deadlines.head;
     if (c->max_requests_jitter < 0)

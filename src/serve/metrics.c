@@ -166,19 +166,27 @@ restarts(struct rp_buf *out, const struct rp_board *b)
 
 /* tcp_info of a listening socket: connections that wait to be accepted, and
  * how many may (tcp(7); the kernel puts them into these two members). */
-static int
-backlog(struct rp_buf *out, const struct rp_admin_sockets *sockets)
+void
+rp_metrics_backlog(const struct rp_admin_sockets *sockets, unsigned *waiting,
+                   unsigned *room)
 {
-    unsigned waiting = 0, room = 0;
-
+    *waiting = *room = 0;
     for (size_t i = 0; i < sockets->n; i++) {
         struct tcp_info info;
         socklen_t n = sizeof(info);
         if (getsockopt(sockets->fds[i], IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
             continue;
-        waiting += info.tcpi_unacked;
-        room += info.tcpi_sacked;
+        *waiting += info.tcpi_unacked;
+        *room += info.tcpi_sacked;
     }
+}
+
+static int
+backlog(struct rp_buf *out, const struct rp_admin_sockets *sockets)
+{
+    unsigned waiting, room;
+
+    rp_metrics_backlog(sockets, &waiting, &room);
     if (one(out, "backlog", "gauge", "TCP connections that wait for a worker.",
             waiting) < 0)
         return -1;

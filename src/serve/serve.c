@@ -22,6 +22,7 @@
 #include "rupy/serve/reload.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/sockets.h"
+#include "rupy/serve/statsd.h"
 #include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
 
@@ -38,6 +39,7 @@ struct service {
     struct rp_reload *reload; /* NULL: none */
     struct rp_hooks *hooks;   /* NULL: none */
     struct rp_admin *admin;   /* NULL: none */
+    struct rp_statsd *statsd; /* NULL: none */
     struct rp_admin_sockets asked;
     bool handed_over; /* another master goes on with the sockets */
 };
@@ -118,6 +120,7 @@ run_child(void *arg, struct rp_worker *w)
     rp_notify_forked(&s->notify);
     rp_daemon_forked(&s->daemon);
     rp_admin_forked(s->admin);
+    rp_statsd_forked(s->statsd);
     rp_reload_forked(s->reload);
     s->sockets.listeners.stacks =
         rp_hooks_forked(s->hooks, (uint32_t)(w->slot - w->board->slots));
@@ -212,6 +215,7 @@ on_turn(void *arg, struct rp_master *m)
     if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
         succeed(s);
     rp_notify_turn(&s->notify, m);
+    rp_statsd_turn(s->statsd);
     fd = rp_admin_turn(s->admin, m);
     if (s->reload)
         fd = rp_reload_turn(s->reload, m, fd);
@@ -368,8 +372,11 @@ run_master(struct service *s)
     if (rp_admin_new(&s->admin, s->config, &s->asked, &s->upgrade) < 0)
         return RP_EXIT_BIND;
     rp_upgrade_close_rest(&s->upgrade);
-    if (rp_upgrade_has_old(&s->upgrade) || rp_admin_start(s->admin) == 0)
+    if (rp_statsd_new(&s->statsd, s->config, &s->asked, &m) < 0)
+        status = RP_EXIT_USAGE;
+    else if (rp_upgrade_has_old(&s->upgrade) || rp_admin_start(s->admin) == 0)
         status = rp_master_run(&m, &ops, s);
+    rp_statsd_end(s->statsd);
     rp_admin_free(s->admin, !s->handed_over);
     return status;
 }
@@ -402,7 +409,8 @@ needs_master(const struct service *s)
     const struct rp_config *c = s->config;
 
     return !s->door->alone || c->workers > 1 || c->daemon || c->chroot ||
-           c->reload || s->identity.changes_user || s->identity.changes_group;
+           c->reload || c->statsd_host || s->identity.changes_user ||
+           s->identity.changes_group;
 }
 
 /* All that may be refused, in this process's own words on stderr or in the

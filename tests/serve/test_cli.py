@@ -99,6 +99,7 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
             "config": "/dev/null",
             "static": "/x=.",
             "log-syslog": "/x",
+            "statsd-host": "/x",
             "access-log-fields": "status",
             "access-log-skip": "/x",
             "user": "root",
@@ -115,6 +116,7 @@ def test_every_option_can_be_set_by_its_variable(rupy_bin: Path) -> None:
             "access-log-fields": {"RUPY_SERVE_ACCESS_LOG_FORMAT": "json"},
             "capture-output": {"RUPY_SERVE_LOG_FILE": "/x"},
             "daemon": {"RUPY_SERVE_LOG_FILE": "/x"},
+            "statsd-tags": {"RUPY_SERVE_STATSD_HOST": "/x"},
         }.get(name, {})
         if name.startswith("ssl-") and name != "ssl-certfile":
             others = {"RUPY_SERVE_SSL_CERTFILE": "/x"}

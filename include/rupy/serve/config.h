@@ -90,7 +90,11 @@ struct rp_config {
     int nice, oom_score_adj, rlimit_nofile;
     struct rp_strs cpu_affinity; /* numbers, or "auto" */
     const char *metrics;         /* address; NULL: none */
-    const char *control_socket;  /* path; "-": the default one; NULL: none */
+    const char *statsd_host;     /* NULL: none */
+    const char *statsd_prefix;
+    struct rp_strs statsd_tags;
+    double statsd_interval;
+    const char *control_socket; /* path; "-": the default one; NULL: none */
 
     struct rp_deadlines deadlines;
     int keep_alive_requests; /* 0: no limit */

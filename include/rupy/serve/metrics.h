@@ -10,6 +10,9 @@
  * 0, or -1 (no memory). */
 int rp_metrics_write(struct rp_buf *out, const struct rp_master_view *v,
                      const struct rp_admin_sockets *sockets);
+/* TCP connections that wait to be accepted, and how many may. */
+void rp_metrics_backlog(const struct rp_admin_sockets *sockets,
+                        unsigned *waiting, unsigned *room);
 /* JSON: the service, and each worker with what it does. */
 int rp_status_write(struct rp_buf *out, const struct rp_master_view *v);
 

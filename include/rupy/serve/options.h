@@ -54,7 +54,7 @@ struct rp_option {
                           * value */
     const char *env;     /* variable that other servers read too; NULL */
     const char *choices; /* of an enum, separated by spaces */
-    double min, max;     /* of a number; max 0: none */
+    double min, max;     /* of a number or seconds; max 0: none */
     const char *join;    /* of a list that may be a table in a file: what
                           * stands between name and value; NULL */
     bool secret;         /* not shown by --print-config */
