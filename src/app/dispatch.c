@@ -112,6 +112,8 @@ rp_dispatch(struct rp_exchange *x, struct rp_buf *allow)
         return 503;
     if (v->nhosts > 0 && !rp_exchange_is_for_us(x))
         return 400;
+    if (v->refuse_underscores && rp_exchange_has_underscore(x))
+        return 400;
     /* Only a proxy or an origin that echoes could serve these, and we are
      * neither (RFC 9110 9.3.6, 9.3.8). */
     if (r->method == RP_METHOD_CONNECT || r->method == RP_METHOD_TRACE)

@@ -179,3 +179,14 @@ rp_exchange_is_for_us(const struct rp_exchange *x)
     return v->nhosts == 0 ||
            rp_hosts_allow(v->hosts, v->nhosts, x->request.host);
 }
+
+bool
+rp_exchange_has_underscore(const struct rp_exchange *x)
+{
+    const struct rp_request *r = &x->request;
+
+    for (unsigned i = 0; i < r->nfields; i++)
+        if (memchr(r->fields[i].name.p, '_', r->fields[i].name.n))
+            return true;
+    return false;
+}

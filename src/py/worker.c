@@ -429,6 +429,10 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
         status = EXIT_APP;
         goto out;
     }
+    if (c->only_load) {
+        status = 0;
+        goto out;
+    }
     if (c->run) {
         result = PyObject_CallOneArg(c->run, worker);
     } else {

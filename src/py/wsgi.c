@@ -76,6 +76,7 @@ rp_wsgi_new(struct rp_py_state *st, PyObject *app, struct rp_loop *loop,
     w->loop = loop;
     w->app = Py_NewRef(app);
     w->early_hints = c->early_hints;
+    w->keep_underscores = c->keep_underscores;
     w->body_buffer = c->body_buffer;
     PyObject_GC_Track(w);
     if (intern_names(w) < 0 || rp_wsgi_environ_init(w, c) < 0)

@@ -63,13 +63,13 @@ key_of(struct rp_wsgi_object *w, struct rp_str name)
 }
 
 /* Is it one that no application may see?  "a_b" would be the same key as
- * "a-b", which a proxy may have checked; Proxy would be HTTP_PROXY, which
+ * "a-b", which a proxy may have checked (--header-map says so); Proxy would be HTTP_PROXY, which
  * clients of HTTP take for their proxy; and whoever sees Transfer-Encoding may
  * decode again what is decoded (RFC 9112 7.1.3). */
 static bool
-is_unsafe(struct rp_str name)
+is_unsafe(const struct rp_wsgi_object *w, struct rp_str name)
 {
-    return memchr(name.p, '_', name.n) ||
+    return (!w->keep_underscores && memchr(name.p, '_', name.n)) ||
            (name.n == 5 && rp_str_ieq(name, RP_STR("proxy"))) ||
            (name.n == 17 && rp_str_ieq(name, RP_STR("transfer-encoding")));
 }
@@ -112,7 +112,7 @@ rp_wsgi_fields_set(struct rp_wsgi_object *w, const struct rp_request *r,
                    PyObject *dict)
 {
     for (unsigned i = 0; i < r->nfields; i++)
-        if (!is_unsafe(r->fields[i].name) &&
+        if (!is_unsafe(w, r->fields[i].name) &&
             set_field(w, &r->fields[i], dict) < 0)
             return -1;
     return 0;

@@ -67,7 +67,8 @@ act_help(struct rp_config *c, struct words *w, const struct rp_str *value)
         if (group < 0)
             return rp_config_fail(c,
                                   "--help: '%.*s' is none of: application "
-                                  "sockets processes http proxy logging modes",
+                                  "sockets processes http proxy websocket tls "
+                                  "logging modes",
                                   RP_STR_ARG(*value));
     } else if (word != NULL) {
         group = rp_option_group_find(as_str(word));
@@ -76,6 +77,32 @@ act_help(struct rp_config *c, struct words *w, const struct rp_str *value)
     if (group >= 0)
         c->help_group = (enum rp_option_group)group;
     return 0;
+}
+
+static int
+act_completion(struct rp_config *c, struct words *w, const struct rp_str *value)
+{
+    static const struct {
+        struct rp_str shell;
+        enum rp_action action;
+    } shells[] = {
+        {{"bash", 4}, RP_ACTION_BASH},
+        {{"zsh", 3}, RP_ACTION_ZSH},
+        {{"fish", 4}, RP_ACTION_FISH},
+    };
+    const char *word = value == NULL ? peek_value(w) : NULL;
+    struct rp_str name = value != NULL  ? *value
+                         : word != NULL ? as_str(word)
+                                        : RP_STR("");
+
+    for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+        if (rp_str_eq(name, shells[i].shell)) {
+            c->action = shells[i].action;
+            w->i += word != NULL;
+            return 0;
+        }
+    return rp_config_fail(c, "--completion: '%.*s' is none of: bash zsh fish",
+                          RP_STR_ARG(name));
 }
 
 /* value is what stood behind '=', or NULL. */
@@ -87,10 +114,16 @@ act(struct rp_config *c, const struct rp_option *o, struct words *w,
         return act_help(c, w, value);
     if (strcmp(o->name, "print-config") == 0)
         return act_print(c, w, value);
+    if (strcmp(o->name, "completion") == 0)
+        return act_completion(c, w, value);
     if (value != NULL)
         return rp_config_fail(c, "--%s takes no value", o->name);
-    c->action =
-        strcmp(o->name, "version") == 0 ? RP_ACTION_VERSION : RP_ACTION_CHECK;
+    if (strcmp(o->name, "version") == 0)
+        c->action = RP_ACTION_VERSION;
+    else if (strcmp(o->name, "check-app") == 0)
+        c->action = RP_ACTION_CHECK_APP;
+    else if (c->action != RP_ACTION_CHECK_APP)
+        c->action = RP_ACTION_CHECK;
     return 0;
 }
 
@@ -145,12 +178,17 @@ static int
 take_long(struct rp_config *c, struct words *w, const char *word)
 {
     size_t n = strcspn(word, "=");
-    struct rp_str name = {word, n}, value = {NULL, 0};
+    struct rp_str name = {word, n}, value = {NULL, 0}, other;
     const struct rp_option *o = rp_option_find(name);
     char label[64];
 
     if (word[n] == '=')
         value = as_str(word + n + 1);
+    if (o == NULL && (o = rp_option_find_other(name, &other)) != NULL) {
+        if (value.p != NULL)
+            return rp_config_fail(c, "--%.*s takes no value", RP_STR_ARG(name));
+        value = other;
+    }
     if (o == NULL && rp_str_has_prefix(name, RP_STR("no-"))) {
         o = rp_option_find((struct rp_str){word + 3, n - 3});
         if (o != NULL && o->type != RP_OPTION_FLAG &&
@@ -375,7 +413,9 @@ rp_config_from_env(struct rp_config *c, char *const *environ_)
 static bool
 is_only_asking(const struct rp_config *c)
 {
-    return c->action == RP_ACTION_HELP || c->action == RP_ACTION_VERSION;
+    return c->action == RP_ACTION_HELP || c->action == RP_ACTION_VERSION ||
+           c->action == RP_ACTION_BASH || c->action == RP_ACTION_ZSH ||
+           c->action == RP_ACTION_FISH;
 }
 
 int

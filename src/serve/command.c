@@ -6,6 +6,7 @@
 #include "rupy/http/parser.h"
 #include "rupy/py/interp.h"
 #include "rupy/route/regex.h"
+#include "rupy/serve/completion.h"
 #include "rupy/serve/ctl.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/serve.h"
@@ -53,6 +54,22 @@ flushed(void)
 }
 
 static int
+check_app(struct rp_config *c, const struct rp_door *door)
+{
+    int status;
+
+    if (rp_command_prepare(c) < 0) {
+        fprintf(stderr, "rupy-serve: %s\n", c->error);
+        return RP_EXIT_USAGE;
+    }
+    status = rp_serve_check(c, door);
+    if (status != RP_EXIT_OK)
+        return status;
+    puts("the options and the application are right");
+    return flushed();
+}
+
+static int
 run(struct rp_config *c, const struct rp_door *door)
 {
     char version[256];
@@ -67,6 +84,13 @@ run(struct rp_config *c, const struct rp_door *door)
         return flushed();
     case RP_ACTION_CHECK:
         puts("the options are right");
+        return flushed();
+    case RP_ACTION_CHECK_APP:
+        return check_app(c, door);
+    case RP_ACTION_BASH:
+    case RP_ACTION_ZSH:
+    case RP_ACTION_FISH:
+        rp_completion_print(stdout, c->action);
         return flushed();
     case RP_ACTION_PRINT_TOML:
     case RP_ACTION_PRINT_JSON:

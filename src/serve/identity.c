@@ -112,13 +112,54 @@ find_group(struct rp_identity *id, const struct rp_config *c, char *error,
     return 0;
 }
 
+/* --uds-owner: who is only looked up now. */
+static int
+find_owner(struct rp_identity *id, const char *text, char *error, size_t n)
+{
+    const char *colon = strchrnul(text, ':');
+    const char *group = *colon == ':' ? colon + 1 : "";
+    struct rp_str user = {text, (size_t)(colon - text)};
+    char name[256], entry[ENTRY_MAX];
+    struct passwd pw, *is_user = NULL;
+    struct group gr, *is_group = NULL;
+    unsigned number;
+
+    if (user.n >= sizeof(name) || (user.n == 0 && *group == '\0'))
+        return fail(error, n, "--uds-owner: '%s' is not USER:GROUP", text);
+    memcpy(name, user.p, user.n);
+    name[user.n] = '\0';
+    if (user.n > 0 && to_id(name, &number))
+        id->socket_uid = (uid_t)number;
+    else if (user.n > 0) {
+        if (getpwnam_r(name, &pw, entry, sizeof(entry), &is_user) != 0 ||
+            !is_user)
+            return fail(error, n, "--uds-owner: there is no user %s", name);
+        id->socket_uid = pw.pw_uid;
+    }
+    if (*group != '\0' && to_id(group, &number))
+        id->socket_gid = (gid_t)number;
+    else if (*group != '\0') {
+        if (getgrnam_r(group, &gr, entry, sizeof(entry), &is_group) != 0 ||
+            !is_group)
+            return fail(error, n, "--uds-owner: there is no group %s", group);
+        id->socket_gid = gr.gr_gid;
+    }
+    return 0;
+}
+
 int
 rp_identity_init(struct rp_identity *id, const struct rp_config *c, char *error,
                  size_t n)
 {
     bool is_root = geteuid() == 0;
 
-    *id = (struct rp_identity){.uid = geteuid(), .gid = getegid(), .root = -1};
+    *id = (struct rp_identity){.uid = geteuid(),
+                               .gid = getegid(),
+                               .socket_uid = (uid_t)-1,
+                               .socket_gid = (gid_t)-1,
+                               .root = -1};
+    if (c->uds_owner && find_owner(id, c->uds_owner, error, n) < 0)
+        return -1;
     if (c->group && find_group(id, c, error, n) < 0)
         return -1;
     if (c->user && find_user(id, c, error, n) < 0)
@@ -159,6 +200,21 @@ rp_identity_own(const struct rp_identity *id, const char *path)
     if ((!id->changes_user && !id->changes_group) || path[0] == '@')
         return 0;
     return lchown(path, id->uid, id->gid);
+}
+
+int
+rp_identity_own_socket(const struct rp_identity *id, const char *path)
+{
+    uid_t uid = id->socket_uid;
+    gid_t gid = id->socket_gid;
+
+    if (uid == (uid_t)-1 && id->changes_user)
+        uid = id->uid;
+    if (gid == (gid_t)-1 && id->changes_group)
+        gid = id->gid;
+    if ((uid == (uid_t)-1 && gid == (gid_t)-1) || path[0] == '@')
+        return 0;
+    return lchown(path, uid, gid);
 }
 
 int

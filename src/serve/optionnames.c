@@ -82,6 +82,24 @@ rp_option_find_letter(char letter)
     return NULL;
 }
 
+const struct rp_option *
+rp_option_find_other(struct rp_str flag, struct rp_str *value)
+{
+    static const struct {
+        struct rp_str flag, option, value;
+    } others[] = {
+        {{"proxy-headers", 13}, {"forwarded", 9}, {"for,proto", 9}},
+        {{"no-proxy-headers", 16}, {"forwarded", 9}, {"off", 3}},
+    };
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (rp_str_eq(flag, others[i].flag)) {
+            *value = others[i].value;
+            return rp_option_find(others[i].option);
+        }
+    return NULL;
+}
+
 enum { SUGGEST_MAX = 40 }; /* longer names than this are not guessed at */
 
 /* How many letters must be put in, taken out, changed or swapped with their

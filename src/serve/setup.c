@@ -28,6 +28,7 @@ set_front(struct rp_service *v, const struct rp_config *c)
     v->forwarded.strip = c->strip_untrusted;
     v->hosts = c->allowed_hosts.v;
     v->nhosts = c->allowed_hosts.n;
+    v->refuse_underscores = c->header_map == RP_HEADER_REFUSE;
     for (size_t i = 0; i < c->allowed_hosts.n; i++)
         if (strcmp(c->allowed_hosts.v[i], "*") == 0)
             v->nhosts = 0;

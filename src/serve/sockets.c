@@ -2,6 +2,9 @@
 #include "rupy/serve/sockets.h"
 
 #include <linux/filter.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,6 +64,21 @@ take_of_systemd(struct rp_sockets *s, const struct rp_bind *b,
     return -2;
 }
 
+/* Connections inherit it.  A client that is gone without a word is noticed
+ * after twice the time. */
+static void
+set_keepalive(int fd, double seconds)
+{
+    int on = 1, idle = (int)ceil(seconds), count = 3, every;
+
+    every = (idle + count - 1) / count;
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) < 0)
+        rp_log_errno(RP_LOG_WARNING, "--tcp-keepalive");
+}
+
 /* The next socket for this address, the k-th: as take_of_systemd(). */
 static int
 next_socket(struct rp_sockets *s, const struct rp_bind *b,
@@ -99,11 +117,15 @@ open_one(struct rp_sockets *s, const struct rp_config *c, size_t bind,
     for (; (fd = next_socket(s, b, &o, u, k)) >= 0; k++) {
         if (add(s, fd, bind) < 0)
             return -1;
-        if (b->kind == RP_BIND_UNIX && rp_identity_own(id, b->path) < 0) {
-            rp_log_errno(RP_LOG_CRITICAL, "cannot give %s to --user", b->text);
+        if (b->kind == RP_BIND_UNIX &&
+            rp_identity_own_socket(id, b->path) < 0) {
+            rp_log_errno(RP_LOG_CRITICAL, "cannot give %s to --%s", b->text,
+                         c->uds_owner ? "uds-owner" : "user");
             return -1;
         }
         rp_bind_describe(fd, text, sizeof(text));
+        if (c->tcp_keepalive > 0 && strncmp(text, "unix:", 5) != 0)
+            set_keepalive(fd, c->tcp_keepalive);
         rp_info("listening on %s%s",
                 strncmp(text, "unix:", 5) == 0 ? ""
                 : s->listeners.tls             ? "https://"

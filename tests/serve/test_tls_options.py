@@ -185,9 +185,11 @@ def test_a_session_from_before_does_not_pass_the_list(
     ca.revoke(client)
     ca.crl(crl)
     server.wait_log("certificates read again")
-    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.revoked"):
-        with TLSClient(server.address, context, session=session) as c:
-            c.get("/")
+    with (
+        pytest.raises(ssl.SSLError, match=r"(?i)certificate.revoked"),
+        TLSClient(server.address, context, session=session) as c,
+    ):
+        c.get("/")
 
 
 def test_the_list_must_be_one(

@@ -99,6 +99,8 @@ void rp_service_account(const struct rp_service *v,
 bool rp_peer_is_trusted(const struct rp_trust *t, const struct rp_peer *peer);
 /* Is the host one of service.hosts? */
 bool rp_exchange_is_for_us(const struct rp_exchange *x);
+/* The name of some field has an underscore. */
+bool rp_exchange_has_underscore(const struct rp_exchange *x);
 /* Find the handler.  Return 0, or the status that answers instead; then the
  * value of Allow is in *allow for 405 and for 204 (OPTIONS). */
 int rp_dispatch(struct rp_exchange *x, struct rp_buf *allow);

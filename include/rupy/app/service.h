@@ -37,6 +37,7 @@ struct rp_service {
     struct rp_forwarded_rules forwarded; /* its nets are the service's */
     const char *const *hosts;            /* lent; see hosts.h */
     size_t nhosts;                       /* 0: any */
+    bool refuse_underscores;             /* in names of fields: 400 */
     uint32_t keep_alive_requests;        /* 0: no end */
     bool keep_alive;                     /* false: close after each answer */
     bool retiring; /* the next answer of each connection says close */

@@ -47,6 +47,7 @@ struct rp_py_worker_config {
     const char *root_path; /* ASGI root_path, WSGI SCRIPT_NAME; "" */
     const char *lifespan;  /* "auto", "on", "off" */
     bool early_hints;      /* applications may send 103 */
+    bool keep_underscores; /* WSGI sees fields with one in their name */
     size_t body_buffer;    /* bytes of content in memory; see --body-buffer */
     const char *const *app_dirs;
     size_t napp_dirs;
@@ -60,6 +61,7 @@ struct rp_py_worker_config {
     uint64_t *tick;            /* heartbeat, NULL: none */
     uint64_t *gil_wait;        /* see rp_loop_set_gil_wait(); NULL: not asked */
     struct rp_py_hooks *hooks; /* lent; NULL: none */
+    bool only_load;            /* the application, and do not serve it */
     struct _object *run; /* called with the Worker, borrowed; NULL: the run()
                            * of rupy/_worker.py or rupy/_plain.py */
 };

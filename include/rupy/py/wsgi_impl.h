@@ -93,6 +93,7 @@ struct rp_wsgi_object {
     PyObject *mount;   /* str; NULL: it is not mounted */
     PyObject *environ; /* what all requests have */
     bool early_hints;
+    bool keep_underscores; /* of names of fields; see is_unsafe() */
     size_t body_buffer;
 #define X(name, text) PyObject *s_##name;
     RP_WSGI_NAMES(X)

@@ -35,9 +35,16 @@ enum rp_action {
     RP_ACTION_HELP,
     RP_ACTION_VERSION,
     RP_ACTION_CHECK,
+    RP_ACTION_CHECK_APP,
+    RP_ACTION_BASH, /* --completion */
+    RP_ACTION_ZSH,
+    RP_ACTION_FISH,
     RP_ACTION_PRINT_TOML,
     RP_ACTION_PRINT_JSON,
 };
+
+/* Of a field whose name has an underscore. */
+enum rp_header_map { RP_HEADER_DROP, RP_HEADER_REFUSE, RP_HEADER_KEEP };
 
 struct rp_strs {
     const char **v;
@@ -66,7 +73,9 @@ struct rp_config {
     const char *host, *uds;
     int port, fd; /* -1: not given */
     int uds_mode, backlog;
-    int proxy_protocol; /* enum rp_proxyproto_mode */
+    const char *uds_owner; /* USER, USER:GROUP or :GROUP; NULL */
+    double tcp_keepalive;  /* seconds; 0: none */
+    int proxy_protocol;    /* enum rp_proxyproto_mode */
     struct rp_strs proxy_protocol_from;
 
     int workers_wanted; /* 0: auto */
@@ -104,6 +113,7 @@ struct rp_config {
     uint64_t body_min_rate;
     uint64_t body_buffer; /* bytes of content in memory, for WSGI */
     bool server_header, date_header, early_hints;
+    int header_map;         /* enum rp_header_map */
     struct rp_strs headers; /* "Name: value", checked */
     struct rp_strs statics; /* URL=DIR */
     double static_expires;

@@ -18,6 +18,8 @@ struct rp_identity {
     gid_t gid;
     gid_t *groups; /* supplementary; NULL and 0: none */
     int ngroups;
+    uid_t socket_uid; /* of --uds-owner; -1: as the workers */
+    gid_t socket_gid;
     int root; /* of --chroot, -1: none */
 };
 
@@ -28,6 +30,8 @@ void rp_identity_fini(struct rp_identity *id);
 /* Let who the workers will be own this file, or this open one.  0, or -1 and
  * errno; nothing to do when they stay who we are. */
 int rp_identity_own(const struct rp_identity *id, const char *path);
+/* The same with a listening socket, which --uds-owner may give to others. */
+int rp_identity_own_socket(const struct rp_identity *id, const char *path);
 int rp_identity_own_fd(const struct rp_identity *id, int fd);
 /* In a worker, before any code of Python: become that, for good, and make sure
  * that there is no way back.  0, or -1 after a line in the log: end then. */

@@ -71,6 +71,10 @@ unsigned rp_option_index(const struct rp_option *o);
 /* By name or alias; '_' stands for '-'.  NULL: there is none. */
 const struct rp_option *rp_option_find(struct rp_str name);
 const struct rp_option *rp_option_find_letter(char letter);
+/* A flag of other servers that is an option of ours with a value:
+ * --no-proxy-headers is --forwarded off.  NULL: it is none. */
+const struct rp_option *rp_option_find_other(struct rp_str flag,
+                                             struct rp_str *value);
 /* The name that was probably meant, or NULL when nothing is near. */
 const char *rp_option_suggest(struct rp_str name);
 /* RUPY_SERVE_KEEP_ALIVE of keep-alive; cut at n bytes. */

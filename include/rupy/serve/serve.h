@@ -19,11 +19,15 @@ struct rp_door {
     bool take_signals;   /* TERM, INT and QUIT stop it; only in a main thread */
     bool inside;         /* nobody listens: connections are given to the worker,
                         * and so is the word to stop */
+    bool check;          /* see rp_serve_check() */
     struct _object *run; /* see rp_py_worker_config; NULL */
 };
 
 /* Serve until told to stop; return the exit status (enum rp_exit of
  * master.h).  The configuration is finished and stays the caller's. */
 int rp_serve_main(struct rp_config *config, const struct rp_door *door);
+/* Only load the application, in this process: RP_EXIT_OK, or what a worker
+ * that could not would end with, after a line in the log. */
+int rp_serve_check(struct rp_config *config, const struct rp_door *door);
 
 #endif
