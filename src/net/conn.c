@@ -1,12 +1,10 @@
-/* conn.c -- one client: bytes in, bytes out, deadlines.
+/* conn.c -- one client: bytes in, bytes out, and when it is too late.
  *
  *               close() and all sent        half-closed
  *     OPEN --> CLOSING ----------------------> LINGER ---> DEAD
  *       \________ |________ client gone, error, deadline ___^
  *
- * The session never sees the socket, and the socket nothing of the protocol.
- * One timer a connection: it is not touched when something happens, but looks
- * at the clock when it fires, and goes to sleep again for the rest. */
+ * The session never sees the socket, and the socket nothing of the protocol. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,15 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "rupy/base/clock.h"
 #include "rupy/base/log.h"
 #include "rupy/net/impl.h"
 
 enum {
     AHEAD_MAX = 128 * 1024, /* input kept for a session that is busy */
 };
-
-#define LINGER_TOTAL 30.0 /* seconds, however much still comes */
 
 static void on_io(struct ev_loop *loop, ev_io *w, int revents);
 static void on_readable(struct rp_conn *c);
@@ -70,96 +65,7 @@ rp_conn_update_events(struct rp_conn *c)
     set_events(c, events);
 }
 
-/* ---- Deadlines ---- */
-
-static bool
-is_shaking(const struct rp_conn *c)
-{
-    return c->tls && !c->tls->done;
-}
-
-static double
-wait_limit(const struct rp_conn *c)
-{
-    const struct rp_deadlines *d = &c->server->config.deadlines;
-
-    if (is_shaking(c) && d->handshake > 0)
-        return d->handshake;
-    switch (c->wait) {
-    case RP_WAIT_FIRST:
-        return d->first_byte;
-    case RP_WAIT_HEAD:
-        return d->head;
-    case RP_WAIT_CONTENT:
-        return d->content;
-    case RP_WAIT_IDLE:
-        return d->keep_alive;
-    case RP_WAIT_HANDLER:
-        return d->handler;
-    }
-    return 0;
-}
-
-/* Each byte of content buys a little time; 0: as much as it likes. */
-static double
-content_deadline(const struct rp_conn *c)
-{
-    uint64_t rate = c->server->config.content_min_rate;
-
-    if (rate == 0 || c->wait != RP_WAIT_CONTENT)
-        return 0;
-    return c->asked + RP_CONTENT_GRACE + (double)c->content / (double)rate;
-}
-
-/* When something must have happened; 0: never. */
-static double
-deadline(const struct rp_conn *c)
-{
-    const struct rp_deadlines *d = &c->server->config.deadlines;
-    double limit, at = 0;
-
-    if (c->state == RP_CONN_LINGER) {
-        double end = c->progress + LINGER_TOTAL;
-        at = c->since + d->linger;
-        return at < end ? at : end;
-    }
-    if (c->stuck && d->send > 0)
-        at = c->progress + d->send;
-    limit = c->state == RP_CONN_OPEN ? wait_limit(c) : 0;
-    /* Not idle while it still reads the answer. */
-    if (c->stuck && c->wait == RP_WAIT_IDLE)
-        limit = 0;
-    if (limit > 0 && (at == 0 || c->since + limit < at))
-        at = c->since + limit;
-    limit = c->state == RP_CONN_OPEN ? content_deadline(c) : 0;
-    if (limit > 0 && (at == 0 || limit < at))
-        at = limit;
-    return at;
-}
-
-void
-rp_conn_arm(struct rp_conn *c)
-{
-    struct ev_loop *loop = c->server->loop;
-    double at = deadline(c), left;
-
-    if (at == 0 || c->state == RP_CONN_DEAD ||
-        (c->armed != 0 && c->armed <= at))
-        return;
-    left = at - c->server->service->now;
-    ev_timer_stop(loop, &c->timer);
-    ev_timer_set(&c->timer, left > 0.001 ? left : 0.001, 0);
-    ev_timer_start(loop, &c->timer);
-    c->armed = at;
-}
-
-static bool
-is_due(const struct rp_conn *c)
-{
-    double at = deadline(c);
-
-    return at != 0 && at <= c->server->service->now + 0.001;
-}
+/* ---- The timer ---- */
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
@@ -170,15 +76,15 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop, (void)revents;
     c->armed = 0;
     /* What it waits for may have come while a handler blocked the loop. */
-    if (c->state == RP_CONN_OPEN && (c->events & EV_READ) && is_due(c))
+    if (c->state == RP_CONN_OPEN && (c->events & EV_READ) && rp_conn_is_due(c))
         on_readable(c);
     if (c->state == RP_CONN_DEAD)
         return;
-    if (!is_due(c)) {
+    if (!rp_conn_is_due(c)) {
         rp_conn_arm(c);
         return;
     }
-    if (c->state != RP_CONN_OPEN || is_shaking(c) ||
+    if (c->state != RP_CONN_OPEN || rp_conn_is_shaking(c) ||
         (c->stuck && send > 0 &&
          c->progress + send <= c->server->service->now + 0.001)) {
         rp_conn_drop(c);

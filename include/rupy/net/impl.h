@@ -110,6 +110,17 @@ void rp_tls_facts_free(struct rp_tls_facts *f);
 /* ---- tlsctx.c: for a new connection; NULL: no memory ---- */
 struct ssl_st *rp_tls_accept(struct rp_tls *t, int fd);
 
+/* ---- deadline.c ---- */
+
+/* Make the timer fire at the deadline or earlier. */
+void rp_conn_arm(struct rp_conn *c);
+/* The deadline has passed. */
+bool rp_conn_is_due(const struct rp_conn *c);
+/* In the middle of a handshake of TLS. */
+bool rp_conn_is_shaking(const struct rp_conn *c);
+
+/* ---- conn.c ---- */
+
 /* Take a connected socket; closes it on failure. */
 void rp_conn_open(struct rp_server *s, int fd, const struct rp_peer *peer);
 /* Send what is queued. */
@@ -117,8 +128,6 @@ void rp_conn_flush(struct rp_conn *c);
 /* Watch what can be used: input while there is room for it, room to write
  * while the socket has none. */
 void rp_conn_update_events(struct rp_conn *c);
-/* Make the timer fire at the deadline or earlier. */
-void rp_conn_arm(struct rp_conn *c);
 /* Feed what is left from before. */
 void rp_conn_again(struct rp_conn *c);
 /* Close without ceremony, and free when the loop comes round. */
