@@ -517,7 +517,7 @@ rp_worker_run(const struct rp_config *c, const struct rp_door *door,
     if (door->init_core && start_interpreter(&s) < 0)
         return RP_EXIT_BOOT;
     python.hooks = s.hooks = rp_py_hooks_new(&(struct rp_py_hooks_config){
-        .file = c->python,
+        .file = door->check ? NULL : c->python,
         .number = w->seat + 1,
         .generation = w->generation,
         .stacks = l->stacks,
