@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rupy/base/clock.h"
@@ -67,10 +68,26 @@ enter(struct rp_master *m, struct worker *w, enum rp_worker_state state)
     }
 }
 
+_Noreturn void
+rp_life_live(void (*after_fork)(void *arg),
+             int (*child)(void *arg, struct rp_worker *w), void *arg,
+             struct rp_worker *self)
+{
+    char name[32];
+    int status;
+
+    snprintf(name, sizeof(name), "worker %u", self->seat + 1);
+    rp_log_set_name(name);
+    if (after_fork)
+        after_fork(arg);
+    status = child(arg, self);
+    fflush(NULL);
+    _exit(status);
+}
+
 static _Noreturn void
 be_worker(struct rp_master *m, struct worker *w, int fd)
 {
-    char name[32];
     struct rp_worker self = {
         .seat = w->seat,
         .generation = w->generation,
@@ -79,7 +96,6 @@ be_worker(struct rp_master *m, struct worker *w, int fd)
         .slot = &m->board->slots[w->slot],
         .board = m->board,
     };
-    int status;
 
     rp_signals_reset_in_child();
     /* Were one of these left open here, that worker would not notice the
@@ -87,38 +103,48 @@ be_worker(struct rp_master *m, struct worker *w, int fd)
     for (uint32_t i = 0; i < m->board->n; i++)
         if (m->workers[i].fd >= 0)
             close(m->workers[i].fd);
-    snprintf(name, sizeof(name), "worker %u", w->seat + 1);
-    rp_log_set_name(name);
-    if (m->ops->after_fork_child)
-        m->ops->after_fork_child(m->arg);
-    status = m->ops->child(m->arg, &self);
+    rp_life_live(m->ops->after_fork_child, m->ops->child, m->arg, &self);
+}
+
+pid_t
+rp_life_fork(struct rp_master *m)
+{
+    sigset_t mask;
+    pid_t pid;
+    int saved;
+
+    if (m->ops->before_fork)
+        m->ops->before_fork(m->arg);
+    /* What is buffered would be written twice. */
     fflush(NULL);
-    _exit(status);
+    /* A signal between the fork and the reset of the handlers would arrive in
+     * the child as the master's. */
+    rp_signals_block_all(&mask);
+    pid = fork();
+    if (pid == 0)
+        return 0;
+    saved = errno;
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (m->ops->after_fork_parent)
+        m->ops->after_fork_parent(m->arg);
+    errno = saved;
+    return pid;
 }
 
 pid_t
 rp_life_upgrade(struct rp_master *m)
 {
-    sigset_t mask;
-    pid_t pid;
+    pid_t pid = rp_life_fork(m);
 
-    if (m->ops->before_fork)
-        m->ops->before_fork(m->arg);
-    fflush(NULL);
-    rp_signals_block_all(&mask);
-    pid = fork();
     if (pid == 0) {
         rp_signals_reset_in_child();
         sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
         _exit(m->ops->upgrade(m->arg));
     }
-    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (pid < 0)
         rp_log_errno(RP_LOG_ERROR, "SIGUSR2: cannot fork another master");
     else
         rp_info("SIGUSR2: master %d started beside this one", (int)pid);
-    if (m->ops->after_fork_parent)
-        m->ops->after_fork_parent(m->arg);
     return pid < 0 ? 0 : pid;
 }
 
@@ -131,12 +157,40 @@ find_free(struct rp_master *m)
     return NULL;
 }
 
+/* It is there, and has this pid. */
+static void
+on_birth(struct rp_master *m, struct worker *w, pid_t pid)
+{
+    w->pid = pid;
+    atomic_store(&m->board->slots[w->slot].pid, (int32_t)pid);
+    rp_debug("worker %u (pid %d) started, generation %u", w->seat + 1, (int)pid,
+             w->generation);
+    /* What was decided before. */
+    if (w->state == RP_WORKER_RETIRING)
+        kill(pid, SIGTERM);
+    else if (w->state == RP_WORKER_DYING)
+        kill(pid, SIGKILL);
+}
+
+/* The pid; 0: it will be heard; -1 and errno. */
+static pid_t
+fork_worker(struct rp_master *m, struct worker *w, int fd)
+{
+    pid_t pid;
+
+    if (w->template != NOBODY)
+        return rp_templates_order(m, w, fd);
+    pid = rp_life_fork(m);
+    if (pid == 0)
+        be_worker(m, w, fd);
+    return pid;
+}
+
 uint32_t
-rp_life_start(struct rp_master *m, uint32_t seat)
+rp_life_start(struct rp_master *m, uint32_t seat, uint32_t template)
 {
     struct worker *w = find_free(m);
     int fds[2];
-    sigset_t mask;
     pid_t pid;
 
     if (!w)
@@ -148,26 +202,16 @@ rp_life_start(struct rp_master *m, uint32_t seat)
     if (rp_board_count(m->board, RP_WORKER_STARTING) == 0)
         m->round++;
     w->seat = seat;
-    w->generation = m->generation;
+    w->template = template;
+    w->generation =
+        template == NOBODY ? m->generation : m->templates[template].generation;
     w->fd = fds[0];
     rp_board_open_slot(m->board, w->slot, seat, w->generation);
     if (m->ops->on_start)
         m->ops->on_start(m->arg, w->slot, seat, w->generation);
-    if (m->ops->before_fork)
-        m->ops->before_fork(m->arg);
-    /* What is buffered would be written twice. */
-    fflush(NULL);
-    /* A signal between the fork and the reset of the handlers would arrive in
-     * the child as the master's. */
-    rp_signals_block_all(&mask);
-    pid = fork();
-    if (pid == 0)
-        be_worker(m, w, fds[1]);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
+    pid = fork_worker(m, w, fds[1]);
     if (pid < 0)
         rp_log_errno(RP_LOG_ERROR, "cannot fork worker %u", seat + 1);
-    if (m->ops->after_fork_parent)
-        m->ops->after_fork_parent(m->arg);
     close(fds[1]);
     if (pid < 0) {
         close(fds[0]);
@@ -175,11 +219,9 @@ rp_life_start(struct rp_master *m, uint32_t seat)
         rp_board_close_slot(m->board, w->slot);
         return NOBODY;
     }
-    w->pid = pid;
-    atomic_store(&m->board->slots[w->slot].pid, (int32_t)pid);
     enter(m, w, RP_WORKER_STARTING);
-    rp_debug("worker %u (pid %d) started, generation %u", seat + 1, (int)pid,
-             w->generation);
+    if (pid > 0)
+        on_birth(m, w, pid);
     return w->slot;
 }
 
@@ -193,6 +235,7 @@ rp_life_ready(struct rp_master *m, struct worker *w)
             w->ready_at - w->started_at);
     if (w->owes_reopen)
         kill(w->pid, SIGUSR1);
+    rp_templates_on_worker_ready(m, w);
     rp_seats_on_ready(m, w);
     m->failures = 0;
     if (!m->was_ready) {
@@ -212,12 +255,35 @@ rp_life_ask_recycle(struct rp_master *m, struct worker *w,
     atomic_fetch_add(&m->board->recycled[why], 1);
 }
 
+/* Whom a template has forked says its pid first.  false: nothing more can be
+ * heard now. */
+static bool
+hear_birth(struct rp_master *m, struct worker *w)
+{
+    pid_t pid;
+    ssize_t n;
+
+    do
+        n = recv(w->fd, &pid, sizeof(pid), MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)sizeof(pid)) {
+        on_birth(m, w, pid);
+        return true;
+    }
+    if (n >= 0 || errno != EAGAIN)
+        rp_reap_unborn(m, w);
+    return false;
+}
+
 void
 rp_life_listen(struct rp_master *m, struct worker *w)
 {
     while (w->fd >= 0) {
-        enum rp_said said = rp_ready_hear(w->fd);
+        enum rp_said said;
 
+        if (w->pid == 0 && !hear_birth(m, w))
+            return;
+        said = rp_ready_hear(w->fd);
         if (said >= RP_SAID_RECYCLE && said <= RP_SAID_RECYCLE_LAST) {
             rp_life_ask_recycle(
                 m, w, (enum rp_recycle_reason)(said - RP_SAID_RECYCLE));
@@ -240,12 +306,20 @@ rp_life_listen(struct rp_master *m, struct worker *w)
     }
 }
 
+/* One that has no pid yet is told at its birth. */
+static void
+tell(const struct worker *w, int sig)
+{
+    if (w->pid > 0)
+        kill(w->pid, sig);
+}
+
 void
 rp_life_retire(struct rp_master *m, struct worker *w, double grace)
 {
     if (w->state == RP_WORKER_STARTING || w->state == RP_WORKER_READY) {
         enter(m, w, RP_WORKER_RETIRING);
-        kill(w->pid, SIGTERM);
+        tell(w, SIGTERM);
     }
     if (w->state == RP_WORKER_RETIRING && w->deadline > m->now + grace)
         w->deadline = m->now + grace;
@@ -272,7 +346,7 @@ abort_worker(struct rp_master *m, struct worker *w)
     enter(m, w, RP_WORKER_DYING);
     w->aborted = true;
     atomic_fetch_add(&m->board->aborted, 1);
-    kill(w->pid, SIGABRT);
+    tell(w, SIGABRT);
 }
 
 static void
@@ -283,6 +357,8 @@ on_deadline(struct rp_master *m, struct worker *w)
 
     switch (w->state) {
     case RP_WORKER_STARTING:
+        if (w->pid == 0)
+            rp_templates_abort(m, w->template);
         rp_error("worker %u (pid %d) not ready after %.1f s: aborting it",
                  number, (int)w->pid, m->now - w->started_at);
         abort_worker(m, w);
@@ -292,10 +368,10 @@ on_deadline(struct rp_master *m, struct worker *w)
                 "killing it%s",
                 number, (int)w->pid, in_flight(m, w, text, sizeof(text)));
         enter(m, w, RP_WORKER_DYING);
-        kill(w->pid, SIGKILL);
+        tell(w, SIGKILL);
         break;
     case RP_WORKER_DYING:
-        kill(w->pid, SIGKILL);
+        tell(w, SIGKILL);
         w->deadline = NEVER;
         break;
     case RP_WORKER_READY:

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "rupy/base/clock.h"
 #include "rupy/base/log.h"
@@ -16,7 +17,12 @@
 #include "state.h"
 
 /* Where the poll set has what. */
-enum { FD_WAKE, FD_TURN, FD_WORKERS };
+enum {
+    FD_WAKE,
+    FD_TURN,
+    FD_TEMPLATES,
+    FD_WORKERS = FD_TEMPLATES + RP_TEMPLATES
+};
 
 static const double longest_wait = 1.0;
 static const double interrupt_grace = 1.0;
@@ -104,6 +110,7 @@ reopen_logs(struct rp_master *m)
         else if (w->ready_at > 0 && w->state != RP_WORKER_FREE)
             kill(w->pid, SIGUSR1);
     }
+    rp_templates_say(m, RP_TEMPLATE_REOPEN);
 }
 
 static void
@@ -161,11 +168,13 @@ look_at_clock(struct rp_master *m)
 static void
 wait_for_something(struct rp_master *m)
 {
-    double until = fmin(m->stop_at,
+    double until = fmin(fmin(m->stop_at, rp_templates_next_deadline(m)),
                         fmin(rp_life_next_deadline(m), rp_seats_next_start(m)));
     double wait = fmax(0, fmin(longest_wait, until - rp_clock_mono()));
 
     m->fds[FD_TURN].fd = m->ops->on_turn ? m->ops->on_turn(m->arg, m) : -1;
+    for (uint32_t i = 0; i < RP_TEMPLATES; i++)
+        m->fds[FD_TEMPLATES + i].fd = m->templates[i].fd;
     for (uint32_t i = 0; i < m->board->n; i++)
         m->fds[FD_WORKERS + i].fd = m->workers[i].fd;
     /* Rounded up: a deadline must have passed when we come back. */
@@ -185,14 +194,19 @@ loop(struct rp_master *m)
         while ((sig = rp_signals_take()) != 0)
             on_signal(m, sig);
         rp_reap(m);
+        for (uint32_t i = 0; i < RP_TEMPLATES; i++)
+            if (m->fds[FD_TEMPLATES + i].revents)
+                rp_templates_listen(m, i);
         for (uint32_t i = 0; i < m->board->n; i++)
             if (m->fds[FD_WORKERS + i].revents)
                 rp_life_listen(m, &m->workers[i]);
         rp_life_watch(m);
+        rp_templates_watch(m);
         if (m->stop_at <= m->now)
             rp_seats_stop(m, RP_EXIT_OK, m->config.graceful_timeout);
+        rp_templates_fill(m);
         rp_seats_fill(m);
-        if (m->stopping && count_living(m) == 0)
+        if (m->stopping && count_living(m) == 0 && rp_templates_are_gone(m))
             return;
         wait_for_something(m);
     }
@@ -229,11 +243,12 @@ master_init(struct rp_master *m, const struct rp_master_config *config)
         m->fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
     m->wanted = m->config.workers;
     atomic_store(&m->board->wanted, m->wanted);
-    m->generation = 1;
+    m->generation = m->last_generation = m->present_generation = 1;
     m->stop_at = NEVER;
     m->oom_kills = rp_oom_kills();
     m->now = m->woke_at = rp_clock_mono();
     rp_seats_init(m);
+    rp_templates_init(m);
     return 0;
 }
 
@@ -247,14 +262,25 @@ master_fini(struct rp_master *m)
         rp_board_free(m->board);
 }
 
+/* Workers that a template has forked become our children. */
+static int
+adopt_orphans(int on, int *before)
+{
+    if (before && prctl(PR_GET_CHILD_SUBREAPER, before) < 0)
+        return -1;
+    return prctl(PR_SET_CHILD_SUBREAPER, on);
+}
+
 int
 rp_master_run(const struct rp_master_config *config,
               const struct rp_master_ops *ops, void *arg)
 {
     struct rp_master m = {.ops = ops, .arg = arg, .status = RP_EXIT_INTERNAL};
     struct rp_signals signals;
+    int adopted = 0;
 
-    if (master_init(&m, config) < 0) {
+    if (master_init(&m, config) < 0 ||
+        (config->preload && adopt_orphans(1, &adopted) < 0)) {
         rp_log_errno(RP_LOG_CRITICAL, "the master cannot start");
         goto out;
     }
@@ -266,6 +292,8 @@ rp_master_run(const struct rp_master_config *config,
     rp_log_set_name("master");
     loop(&m);
     rp_signals_fini(&signals);
+    if (config->preload)
+        adopt_orphans(adopted, NULL);
     rp_info("stopped, exit status %d", m.status);
 out:
     master_fini(&m);

@@ -16,6 +16,7 @@ rp_master_look(const struct rp_master *m, struct rp_master_view *v)
         .rolling = m->rolling,
         .stopping = m->stopping || m->stop_at < NEVER,
         .other = m->upgrade,
+        .template = m->present == NOBODY ? 0 : m->templates[m->present].pid,
         .reload_error = m->reload_error,
     };
 }
@@ -81,4 +82,5 @@ rp_master_say(struct rp_master *m, char c)
     for (uint32_t i = 0; i < m->board->n; i++)
         if (m->workers[i].fd >= 0)
             send(m->workers[i].fd, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    rp_templates_say(m, c);
 }

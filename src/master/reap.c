@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -13,20 +14,20 @@ static struct worker *
 find_pid(struct rp_master *m, pid_t pid)
 {
     for (uint32_t i = 0; i < m->board->n; i++)
-        if (m->workers[i].state != RP_WORKER_FREE && m->workers[i].pid == pid)
+        if (m->workers[i].pid == pid)
             return &m->workers[i];
     return NULL;
 }
 
 /* Why it was killed, as far as it can be told. */
 static const char *
-explain(struct rp_master *m, const struct worker *w, int status)
+explain(struct rp_master *m, int status, bool is_ours)
 {
     uint64_t kills;
 
     if (WCOREDUMP(status))
         return " (core dumped)";
-    if (WTERMSIG(status) != SIGKILL || w->state == RP_WORKER_DYING)
+    if (WTERMSIG(status) != SIGKILL || is_ours)
         return "";
     kills = rp_oom_kills();
     if (kills > m->oom_kills) {
@@ -36,17 +37,16 @@ explain(struct rp_master *m, const struct worker *w, int status)
     return " (not by us: somebody's kill -9, or the kernel for want of memory)";
 }
 
-/* "killed by SIGSEGV (core dumped)", "exited with status 1" */
-static void
-describe(struct rp_master *m, const struct worker *w, int status, char *out,
-         size_t size)
+void
+rp_reap_describe(struct rp_master *m, int status, bool is_ours, char *out,
+                 size_t size)
 {
     char name[32];
 
     if (WIFSIGNALED(status))
         snprintf(out, size, "killed by %s%s",
                  rp_signal_name(WTERMSIG(status), name, sizeof(name)),
-                 explain(m, w, status));
+                 explain(m, status, is_ours));
     else
         snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
@@ -61,7 +61,7 @@ log_death(struct rp_master *m, const struct worker *w, int status,
 
     if (level < rp_log_level())
         return;
-    describe(m, w, status, how, sizeof(how));
+    rp_reap_describe(m, status, w->state == RP_WORKER_DYING, how, sizeof(how));
     rp_log(level, "worker %u (pid %d) %s after %.1f s, requests: %llu%s%s",
            w->seat + 1, (int)w->pid, how, m->now - w->started_at,
            (unsigned long long)atomic_load(&s->counters.requests),
@@ -70,12 +70,11 @@ log_death(struct rp_master *m, const struct worker *w, int status,
 
 /* Before anybody was ready nobody is served by trying for ever, and what
  * failed to load will fail again: say so with the exit status. */
-static void
-on_boot_failure(struct rp_master *m, const struct worker *w, int status)
+void
+rp_reap_boot_failure(struct rp_master *m, const char *who, int status)
 {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
-    rp_seats_on_boot_failure(m, w);
     if (m->was_ready || m->stopping)
         return;
     m->failures++;
@@ -83,13 +82,23 @@ on_boot_failure(struct rp_master *m, const struct worker *w, int status)
         rp_error("the application failed to load: giving up");
         rp_seats_stop(m, RP_EXIT_APP, 2.0);
     } else if (code == RP_EXIT_BOOT) {
-        rp_error("worker %u failed to boot: giving up", w->seat + 1);
+        rp_error("%s failed to boot: giving up", who);
         rp_seats_stop(m, RP_EXIT_BOOT, 2.0);
     } else if (m->failures >= m->config.boot_failures) {
         rp_error("no worker ever was ready, %u failed to boot: giving up",
                  m->failures);
         rp_seats_stop(m, RP_EXIT_BOOT, 2.0);
     }
+}
+
+static void
+on_boot_failure(struct rp_master *m, const struct worker *w, int status)
+{
+    char who[32];
+
+    rp_seats_on_boot_failure(m, w);
+    snprintf(who, sizeof(who), "worker %u", w->seat + 1);
+    rp_reap_boot_failure(m, who, status);
 }
 
 static enum rp_log_level
@@ -136,6 +145,16 @@ on_death(struct rp_master *m, struct worker *w, int status)
         on_boot_failure(m, w, status);
 }
 
+void
+rp_reap_unborn(struct rp_master *m, struct worker *w)
+{
+    bool unasked = rp_seats_on_death(m, w);
+
+    rp_log(unasked ? RP_LOG_WARNING : RP_LOG_DEBUG, "worker %u was not forked",
+           w->seat + 1);
+    rp_life_end(m, w);
+}
+
 static void
 on_upgrade_death(struct rp_master *m, int status)
 {
@@ -152,12 +171,33 @@ on_upgrade_death(struct rp_master *m, int status)
     m->upgrade = 0;
 }
 
+/* One that a template has forked says its pid before anything else, so it can
+ * be heard even now. */
+static struct worker *
+find_newborn(struct rp_master *m, pid_t pid)
+{
+    for (uint32_t i = 0; m->config.preload && i < m->board->n; i++)
+        if (m->workers[i].state != RP_WORKER_FREE && m->workers[i].pid == 0)
+            rp_life_listen(m, &m->workers[i]);
+    return find_pid(m, pid);
+}
+
+static struct template_process *
+find_template(struct rp_master *m, pid_t pid)
+{
+    for (uint32_t i = 0; i < RP_TEMPLATES; i++)
+        if (m->templates[i].pid == pid)
+            return &m->templates[i];
+    return NULL;
+}
+
 void
 rp_reap(struct rp_master *m)
 {
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
+        struct template_process *t;
         struct worker *w;
 
         if (pid < 0 && errno == EINTR)
@@ -165,8 +205,13 @@ rp_reap(struct rp_master *m)
         if (pid <= 0)
             return;
         w = find_pid(m, pid);
+        t = w ? NULL : find_template(m, pid);
+        if (!w && !t)
+            w = find_newborn(m, pid);
         if (w) {
             on_death(m, w, status);
+        } else if (t) {
+            rp_templates_on_death(m, t, status);
         } else if (pid == m->upgrade) {
             on_upgrade_death(m, status);
         } else

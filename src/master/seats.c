@@ -41,15 +41,20 @@ back_off(struct rp_master *m, struct seat *s)
 }
 
 static uint32_t
-start(struct rp_master *m, uint32_t seat)
+start(struct rp_master *m, uint32_t seat, bool replaces)
 {
     struct seat *s = &m->seats[seat];
-    uint32_t slot;
+    uint32_t slot, template = NOBODY;
 
     /* All taken by workers that retire: one of them will make room. */
     if (rp_board_count(m->board, RP_WORKER_FREE) == 0)
         return NOBODY;
-    slot = rp_life_start(m, seat);
+    if (m->config.preload) {
+        template = rp_templates_pick(m, replaces);
+        if (template == NOBODY)
+            return NOBODY;
+    }
+    slot = rp_life_start(m, seat, template);
     if (slot == NOBODY) {
         /* Nothing was gained by trying, so not at once again. */
         if (s->backoff <= 0)
@@ -120,8 +125,8 @@ replace_some(struct rp_master *m)
     if (tokens == 0)
         return;
     for (; tokens > 0 && (seat = find_outdated(m)) != NOBODY; tokens--) {
-        m->seats[seat].successor = start(m, seat);
-        /* No process, or no room for one: next time. */
+        m->seats[seat].successor = start(m, seat, true);
+        /* No process, no room for one, no template yet: next time. */
         if (m->seats[seat].successor == NOBODY)
             return;
     }
@@ -143,7 +148,7 @@ rp_seats_fill(struct rp_master *m)
         return;
     for (uint32_t i = 0; i < m->wanted; i++)
         if (m->seats[i].holder == NOBODY && m->seats[i].not_before <= m->now)
-            m->seats[i].holder = start(m, i);
+            m->seats[i].holder = start(m, i, false);
     replace_some(m);
 }
 
@@ -218,8 +223,11 @@ rp_seats_end_roll(struct rp_master *m, const char *error)
     m->reloads++;
     snprintf(m->reload_error, sizeof(m->reload_error), "%s",
              error ? error : "");
-    if (error)
-        atomic_fetch_add(&m->board->reload_failures, 1);
+    if (!error)
+        return;
+    atomic_fetch_add(&m->board->reload_failures, 1);
+    if (m->config.preload)
+        rp_templates_give_up(m);
 }
 
 static void
@@ -284,11 +292,14 @@ rp_seats_roll(struct rp_master *m)
     }
     next.max_workers = m->config.max_workers;
     next.board = m->config.board;
+    next.preload = m->config.preload;
     if (next.workers != m->config.workers || m->wanted == 0)
         rp_seats_set_wanted(m, next.workers);
     m->config = next;
-    m->generation++;
+    m->generation = ++m->last_generation;
     m->rolling = true;
+    if (m->config.preload)
+        rp_templates_renew(m);
     atomic_fetch_add(&m->board->reloads, 1);
     /* The operator has changed something: old failures say nothing now. */
     for (uint32_t i = 0; i < m->wanted; i++)
@@ -302,7 +313,7 @@ rp_seats_restart(struct rp_master *m, double grace)
 {
     if (m->stopping)
         return;
-    m->generation++;
+    m->generation = ++m->last_generation;
     for (uint32_t i = 0; i < m->wanted; i++) {
         retire_slot(m, &m->seats[i].holder, grace);
         retire_slot(m, &m->seats[i].successor, grace);
@@ -321,6 +332,7 @@ rp_seats_stop(struct rp_master *m, int status, double grace)
     m->stopping = true;
     m->stop_at = NEVER;
     atomic_store(&m->board->stopping, 1);
+    rp_templates_stop(m);
     for (uint32_t i = 0; i < m->wanted; i++)
         m->seats[i].holder = m->seats[i].successor = NOBODY;
     for (uint32_t i = 0; i < m->board->n; i++)

@@ -14,12 +14,13 @@
 #include <sys/types.h>
 
 #include "rupy/master/master.h"
+#include "rupy/master/template.h"
 
 #define NOBODY UINT32_MAX
 #define NEVER (1.0 / 0.0)
 
 struct worker {
-    pid_t pid;
+    pid_t pid; /* 0: free, or a template was ordered to fork it */
     enum rp_worker_state state;
     uint32_t slot, seat, generation;
     int fd; /* our end of the pair, -1 when the worker closed its own */
@@ -27,8 +28,31 @@ struct worker {
     double ready_at; /* 0: never was */
     double deadline; /* what happens then depends on the state */
     bool wants_recycle;
-    bool aborted;     /* see struct rp_master_death */
-    bool owes_reopen; /* its log files are those of before a SIGUSR1 */
+    bool aborted;      /* see struct rp_master_death */
+    bool owes_reopen;  /* its log files are those of before a SIGUSR1 */
+    uint32_t template; /* while pid is 0: its slot */
+};
+
+enum template_state {
+    TEMPLATE_NONE,
+    TEMPLATE_STARTING, /* it prepares */
+    TEMPLATE_READY,    /* it forks */
+    TEMPLATE_ABORTING, /* it hangs */
+    TEMPLATE_ENDING,   /* it was killed, as nobody needs it */
+};
+
+enum {
+    RP_TEMPLATES = 4,      /* the present one, a fresh one, some on their way */
+    RP_TEMPLATE_WHY = 128, /* bytes of a reason, with what stands before it */
+};
+
+struct template_process {
+    pid_t pid;
+    enum template_state state;
+    int fd; /* our end of the pair, -1: closed */
+    uint32_t generation;
+    double started_at, deadline;
+    char why[RP_TEMPLATE_WHY]; /* it fails, in its own words; "" */
 };
 
 struct seat {
@@ -47,6 +71,15 @@ struct rp_master {
     struct pollfd *fds;
     uint32_t wanted; /* seats in use; 0 after WINCH */
     uint32_t generation;
+    uint32_t last_generation; /* of any reload, given up or not */
+
+    /* With config.preload, see templates.c. */
+    struct template_process templates[RP_TEMPLATES];
+    uint32_t present, fresh;     /* slots, or NOBODY */
+    bool renew;                  /* a fresh one is wanted and not there */
+    uint32_t present_generation; /* of the present one, or who follows it */
+    double template_not_before, template_backoff; /* as of a seat */
+
     uint32_t round;     /* see struct rp_worker */
     uint32_t failures;  /* boot failures before anybody was ready */
     bool was_ready;     /* somebody, once */
@@ -66,9 +99,16 @@ struct rp_master {
 
 /* -- life.c: one worker, from fork to the last signal ---------------------- */
 
-/* Fork a worker into a free slot.  Return the slot; NOBODY when the system
+/* Fork a worker into a free slot, or order a template to do it, which is
+ * ready, unless its slot is NOBODY.  Return the slot; NOBODY when the system
  * refused (logged) or all slots are taken. */
-uint32_t rp_life_start(struct rp_master *m, uint32_t seat);
+uint32_t rp_life_start(struct rp_master *m, uint32_t seat, uint32_t template);
+/* fork(2) with all that belongs to it; the child has all signals blocked. */
+pid_t rp_life_fork(struct rp_master *m);
+/* The rest of a worker's life, in its process. */
+_Noreturn void rp_life_live(void (*after_fork)(void *arg),
+                            int (*child)(void *arg, struct rp_worker *w),
+                            void *arg, struct rp_worker *self);
 void rp_life_ready(struct rp_master *m, struct worker *w);
 /* SIGTERM, with so many seconds until SIGKILL. */
 void rp_life_retire(struct rp_master *m, struct worker *w, double grace);
@@ -90,6 +130,55 @@ void rp_life_end(struct rp_master *m, struct worker *w);
 
 /* Collect every child that has ended; log, count, draw conclusions. */
 void rp_reap(struct rp_master *m);
+/* Its template is gone, or could not fork: there is no such process. */
+void rp_reap_unborn(struct rp_master *m, struct worker *w);
+/* `who` did not boot.  Before anybody was ready the service may end. */
+void rp_reap_boot_failure(struct rp_master *m, const char *who, int status);
+/* "killed by SIGSEGV (core dumped)", "exited with status 1"; is_ours: it was
+ * us who killed it. */
+void rp_reap_describe(struct rp_master *m, int status, bool is_ours, char *out,
+                      size_t size);
+
+/* -- templates.c: whom workers are forked from ----------------------------- */
+
+void rp_templates_init(struct rp_master *m);
+/* Fork those that are missing. */
+void rp_templates_fill(struct rp_master *m);
+/* A reload: make a fresh one, of m->generation. */
+void rp_templates_renew(struct rp_master *m);
+/* The reload is given up: the one that is there goes on. */
+void rp_templates_give_up(struct rp_master *m);
+/* The service stops: no more will be forked. */
+void rp_templates_stop(struct rp_master *m);
+bool rp_templates_are_gone(const struct rp_master *m);
+/* Where to fork a worker, which replaces another or has an empty seat.
+ * NOBODY: not yet. */
+uint32_t rp_templates_pick(const struct rp_master *m, bool replaces);
+/* Have w forked, whose end of the pair is fd.  0, or -1 and errno. */
+int rp_templates_order(struct rp_master *m, const struct worker *w, int fd);
+/* It was ordered, and nothing came of it. */
+void rp_templates_abort(struct rp_master *m, uint32_t slot);
+void rp_templates_say(struct rp_master *m, char c);
+void rp_templates_on_worker_ready(struct rp_master *m, const struct worker *w);
+/* Read what it said; react to it. */
+void rp_templates_listen(struct rp_master *m, uint32_t slot);
+void rp_templates_on_death(struct rp_master *m, struct template_process *t,
+                           int status);
+/* Look at deadlines. */
+void rp_templates_watch(struct rp_master *m);
+/* When watch or fill should be called next. */
+double rp_templates_next_deadline(const struct rp_master *m);
+
+/* What is sent to a template, with the worker's end of its pair. */
+struct rp_order {
+    uint32_t slot, seat, round;
+};
+
+/* And what comes from there: the first byte of a message. */
+enum {
+    RP_TEMPLATE_READY = 'R',
+    RP_TEMPLATE_FAILED = 'F', /* and why */
+};
 
 /* -- seats.c: who should exist --------------------------------------------- */
 

@@ -52,9 +52,11 @@ struct rp_master_config {
     double healthy_after; /* until one has lived so long: a crash now and then,
                              * or a kill, costs no delay; a loop of them does */
     struct rp_board *board; /* lent, rp_master_slots() slots; NULL: its own */
+    bool preload;           /* see template.h; a reload does not change it */
 };
 
 struct rp_master;
+struct rp_template;
 
 /* How a worker ended. */
 struct rp_master_death {
@@ -64,13 +66,17 @@ struct rp_master_death {
     bool aborted; /* by the master: it was silent, or never ready */
 };
 
-/* All may be NULL but child. */
+/* All may be NULL but child, and preload where it is asked for. */
 struct rp_master_ops {
     /* Runs in the forked child.  What it returns is the exit status: of the
      * process, and with RP_EXIT_BOOT and RP_EXIT_APP before any worker was
      * ready, of the service.  w and what it points to live as long as the
      * process. */
     int (*child)(void *arg, struct rp_worker *w);
+    /* With config.preload, instead of child: runs in a forked child, prepares
+     * what workers share, and calls rp_template_serve().  What it returns is
+     * the exit status, as above. */
+    int (*preload)(void *arg, struct rp_template *t);
 
     /* Around fork(2); after_fork_parent also when it failed. */
     void (*before_fork)(void *arg);
@@ -130,6 +136,7 @@ struct rp_master_view {
     bool rolling;     /* a reload is not over */
     bool stopping;
     pid_t other;              /* the master that SIGUSR2 started, 0: none */
+    pid_t template;           /* whom workers are forked from, 0: none */
     const char *reload_error; /* of the last one; "": it went well */
 };
 

@@ -158,6 +158,34 @@ upgrade(void *arg)
     return 7;
 }
 
+static void
+hear(void *arg, char c)
+{
+    struct toy *t = arg;
+
+    if (c == RP_TEMPLATE_REOPEN)
+        atomic_fetch_add(&t->facts->words, 1);
+}
+
+static int
+preload(void *arg, struct rp_template *template)
+{
+    static const struct rp_template_ops ops = {
+        .child = child,
+        .before_fork = before_fork,
+        .after_fork_parent = after_fork_parent,
+        .after_fork_child = after_fork_child,
+        .hear = hear,
+    };
+    struct toy *t = arg;
+    int status;
+
+    alarm(3 * TOY_PATIENCE);
+    atomic_fetch_add(&t->facts->imports, 1);
+    status = t->import ? t->import(t, template) : 0;
+    return status ? status : rp_template_serve(template, &ops, t);
+}
+
 static int
 on_turn(void *arg, struct rp_master *m)
 {
@@ -191,6 +219,7 @@ toy_start(struct toy *t)
 {
     static const struct rp_master_ops ops = {
         .child = child,
+        .preload = preload,
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,

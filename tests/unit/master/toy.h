@@ -14,6 +14,7 @@
 
 #include "rupy/base/clock.h"
 #include "rupy/master/master.h"
+#include "rupy/master/template.h"
 
 enum { TOY_PATIENCE = 10 };
 
@@ -22,6 +23,7 @@ struct toy_facts {
     _Atomic uint32_t ready_calls, reopens, reloads, turns;
     _Atomic uint32_t upgrades;
     _Atomic uint32_t before_forks, after_parents, after_children;
+    _Atomic uint32_t imports, words;
     /* Switches for the toys to obey. */
     _Atomic uint32_t go, broken;
 };
@@ -32,6 +34,8 @@ typedef int toy_child(struct toy *t, struct rp_worker *w);
 struct toy {
     struct rp_master_config config;
     toy_child *child;
+    /* With config.preload: 0, or the exit status; NULL is 0. */
+    int (*import)(struct toy *t, struct rp_template *template);
     struct toy_facts *facts;
     struct rp_board *board;
     pid_t master;
