@@ -86,13 +86,14 @@ rp_life_live(void (*after_fork)(void *arg),
 }
 
 static _Noreturn void
-be_worker(struct rp_master *m, struct worker *w, int fd)
+be_worker(struct rp_master *m, struct worker *w, int fd, int given)
 {
     struct rp_worker self = {
         .seat = w->seat,
         .generation = w->generation,
         .round = m->round,
         .fd = fd,
+        .given = given,
         .slot = &m->board->slots[w->slot],
         .board = m->board,
     };
@@ -176,13 +177,16 @@ on_birth(struct rp_master *m, struct worker *w, pid_t pid)
 static pid_t
 fork_worker(struct rp_master *m, struct worker *w, int fd)
 {
+    int given = -1;
     pid_t pid;
 
+    if (m->ops->on_start)
+        given = m->ops->on_start(m->arg, w->slot, w->seat, w->generation);
     if (w->template != NOBODY)
-        return rp_templates_order(m, w, fd);
+        return rp_templates_order(m, w, fd, given);
     pid = rp_life_fork(m);
     if (pid == 0)
-        be_worker(m, w, fd);
+        be_worker(m, w, fd, given);
     return pid;
 }
 
@@ -207,8 +211,6 @@ rp_life_start(struct rp_master *m, uint32_t seat, uint32_t template)
         template == NOBODY ? m->generation : m->templates[template].generation;
     w->fd = fds[0];
     rp_board_open_slot(m->board, w->slot, seat, w->generation);
-    if (m->ops->on_start)
-        m->ops->on_start(m->arg, w->slot, seat, w->generation);
     pid = fork_worker(m, w, fds[1]);
     if (pid < 0)
         rp_log_errno(RP_LOG_ERROR, "cannot fork worker %u", seat + 1);

@@ -55,6 +55,7 @@ rp_worker_init_alone(struct rp_worker *w, struct rp_board *board)
         .generation = 1,
         .round = 1,
         .fd = -1,
+        .given = -1,
         .slot = &board->slots[0],
         .board = board,
     };

@@ -42,7 +42,8 @@ enum template_state {
 };
 
 enum {
-    RP_TEMPLATES = 4,      /* the present one, a fresh one, some on their way */
+    RP_TEMPLATES = 4, /* the present one, a fresh one, some on their way */
+    RP_ORDER_FDS = 2,
     RP_TEMPLATE_WHY = 128, /* bytes of a reason, with what stands before it */
 };
 
@@ -154,8 +155,10 @@ bool rp_templates_are_gone(const struct rp_master *m);
 /* Where to fork a worker, which replaces another or has an empty seat.
  * NOBODY: not yet. */
 uint32_t rp_templates_pick(const struct rp_master *m, bool replaces);
-/* Have w forked, whose end of the pair is fd.  0, or -1 and errno. */
-int rp_templates_order(struct rp_master *m, const struct worker *w, int fd);
+/* Have w forked, whose end of the pair is fd; given is as in rp_worker.
+ * 0, or -1 and errno. */
+int rp_templates_order(struct rp_master *m, const struct worker *w, int fd,
+                       int given);
 /* It was ordered, and nothing came of it. */
 void rp_templates_abort(struct rp_master *m, uint32_t slot);
 void rp_templates_say(struct rp_master *m, char c);
@@ -169,7 +172,8 @@ void rp_templates_watch(struct rp_master *m);
 /* When watch or fill should be called next. */
 double rp_templates_next_deadline(const struct rp_master *m);
 
-/* What is sent to a template, with the worker's end of its pair. */
+/* What is sent to a template, with the worker's end of its pair, and what it
+ * is given. */
 struct rp_order {
     uint32_t slot, seat, round;
 };

@@ -17,20 +17,21 @@
 
 static _Noreturn void
 be_worker(const struct rp_template *t, const struct rp_template_ops *ops,
-          void *arg, const struct rp_order *o, int fd)
+          void *arg, const struct rp_order *o, const int fds[RP_ORDER_FDS])
 {
     struct rp_worker self = {
         .seat = o->seat,
         .generation = t->generation,
         .round = o->round,
-        .fd = fd,
+        .fd = fds[0],
+        .given = fds[1],
         .slot = &t->board->slots[o->slot],
         .board = t->board,
     };
     pid_t pid = getpid();
 
     /* Nobody there: it was told to go before it began. */
-    if (send(fd, &pid, sizeof(pid), MSG_NOSIGNAL) != (ssize_t)sizeof(pid))
+    if (send(self.fd, &pid, sizeof(pid), MSG_NOSIGNAL) != (ssize_t)sizeof(pid))
         _exit(RP_EXIT_OK);
     close(t->fd);
     rp_life_live(ops->after_fork_child, ops->child, arg, &self);
@@ -39,7 +40,7 @@ be_worker(const struct rp_template *t, const struct rp_template_ops *ops,
 /* The process in between ends at once, and the master inherits its child. */
 static void
 fork_worker(const struct rp_template *t, const struct rp_template_ops *ops,
-            void *arg, const struct rp_order *o, int fd)
+            void *arg, const struct rp_order *o, const int fds[RP_ORDER_FDS])
 {
     pid_t pid;
 
@@ -50,7 +51,7 @@ fork_worker(const struct rp_template *t, const struct rp_template_ops *ops,
     if (pid == 0) {
         pid = fork();
         if (pid == 0)
-            be_worker(t, ops, arg, o, fd);
+            be_worker(t, ops, arg, o, fds);
         if (pid < 0)
             rp_log_errno(RP_LOG_ERROR, "cannot fork worker %u", o->seat + 1);
         _exit(0);
@@ -65,14 +66,14 @@ fork_worker(const struct rp_template *t, const struct rp_template_ops *ops,
 
 /* ---- The master's words ---- */
 
-/* Receive one message: its length, 0 at the end, -1 and errno.  *fd is what
+/* Receive one message: its length, 0 at the end, -1 and errno.  fds is what
  * came with it, or -1. */
 static ssize_t
-receive(int from, void *p, size_t n, int *fd)
+receive(int from, void *p, size_t n, int fds[RP_ORDER_FDS])
 {
     union {
         struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(RP_ORDER_FDS * sizeof(int))];
     } control;
     struct iovec v = {.iov_base = p, .iov_len = n};
     struct msghdr m = {
@@ -84,10 +85,10 @@ receive(int from, void *p, size_t n, int *fd)
     ssize_t got = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     const struct cmsghdr *c = got < 0 ? NULL : CMSG_FIRSTHDR(&m);
 
-    *fd = -1;
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd, CMSG_DATA(c), sizeof(int));
+    for (int i = 0; i < RP_ORDER_FDS; i++)
+        fds[i] = -1;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
     return got;
 }
 
@@ -116,24 +117,25 @@ rp_template_serve(struct rp_template *t, const struct rp_template_ops *ops,
             struct rp_order order;
             char word;
         } said;
-        int fd;
+        int fds[RP_ORDER_FDS];
         ssize_t n;
 
         wait_for_words(t, ops, arg);
-        n = receive(t->fd, &said, sizeof(said), &fd);
+        n = receive(t->fd, &said, sizeof(said), fds);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0)
             return RP_EXIT_OK;
-        if (n == (ssize_t)sizeof(said.order) && fd >= 0)
-            fork_worker(t, ops, arg, &said.order, fd);
+        if (n == (ssize_t)sizeof(said.order) && fds[0] >= 0)
+            fork_worker(t, ops, arg, &said.order, fds);
         else if (n == (ssize_t)sizeof(said.order))
             rp_error("no descriptor left for worker %u", said.order.seat + 1);
         else if (n == 1 && ops->hear)
             ops->hear(arg, said.word);
         /* The master sees the end of a pair that no worker has. */
-        if (fd >= 0)
-            close(fd);
+        for (int i = 0; i < RP_ORDER_FDS; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
     }
 }
 

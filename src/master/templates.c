@@ -279,30 +279,33 @@ rp_templates_pick(const struct rp_master *m, bool replaces)
 }
 
 int
-rp_templates_order(struct rp_master *m, const struct worker *w, int fd)
+rp_templates_order(struct rp_master *m, const struct worker *w, int fd,
+                   int given)
 {
     struct rp_order o = {.slot = w->slot, .seat = w->seat, .round = m->round};
+    const int fds[RP_ORDER_FDS] = {fd, given};
+    size_t size = (given < 0 ? 1 : RP_ORDER_FDS) * sizeof(int);
     union {
         struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(sizeof(fds))];
     } control = {0};
     struct iovec v = {.iov_base = &o, .iov_len = sizeof(o)};
     struct msghdr msg = {
         .msg_iov = &v,
         .msg_iovlen = 1,
         .msg_control = &control,
-        .msg_controllen = sizeof(control),
+        .msg_controllen = CMSG_SPACE(size),
     };
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof(int));
-    return sendmsg(m->templates[w->template].fd, &msg,
-                   MSG_NOSIGNAL | MSG_DONTWAIT) < 0
-               ? -1
-               : 0;
+    c->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(c), fds, size);
+    if (sendmsg(m->templates[w->template].fd, &msg,
+                MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return -1;
+    return 0;
 }
 
 void

@@ -10,6 +10,7 @@
 #include "rupy/py/door.h"
 #include "rupy/py/hooks.h"
 #include "rupy/py/interface.h"
+#include "rupy/py/load.h"
 
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
 
@@ -313,65 +314,6 @@ report(const struct rp_py_worker_ops *ops, void *arg)
         PyErr_Clear();
 }
 
-/* Say why the application cannot be loaded: one line, or the traceback of what
- * it raised itself.  Takes the exception that is set. */
-static void
-explain(PyObject *module, const struct rp_py_worker_ops *ops, void *arg)
-{
-    PyObject *exc = rp_py_take_exception(), *text = NULL;
-    const char *p = NULL;
-
-    if (exc)
-        text = PyObject_CallMethod(module, "report", "O", exc);
-    if (text)
-        p = PyUnicode_AsUTF8(text);
-    if (p && ops->may_report(arg)) {
-        rp_log(RP_LOG_CRITICAL, "the application cannot be loaded");
-        rp_log_text(p);
-    }
-    Py_XDECREF(text);
-    Py_XDECREF(exc);
-}
-
-/* New reference to the application, or NULL after a report. */
-static PyObject *
-load_app(const struct rp_py_worker_config *c,
-         const struct rp_py_worker_ops *ops, void *arg)
-{
-    PyObject *module = NULL, *load = NULL, *dirs = NULL, *app = NULL;
-    PyObject *args = NULL, *kwargs = NULL;
-
-    module = PyImport_ImportModule("rupy._load");
-    dirs = PyList_New(0);
-    if (!module || !dirs)
-        goto out;
-    for (size_t i = 0; i < c->napp_dirs; i++) {
-        PyObject *dir = PyUnicode_DecodeFSDefault(c->app_dirs[i]);
-        int bad = !dir || PyList_Append(dirs, dir) < 0;
-        Py_XDECREF(dir);
-        if (bad)
-            goto out;
-    }
-    load = PyObject_GetAttrString(module, "load");
-    args = Py_BuildValue("(s)", c->app);
-    kwargs = Py_BuildValue("{s:O,s:O,s:z}", "factory",
-                           c->factory ? Py_True : Py_False, "app_dirs", dirs,
-                           "log_config", c->log_config);
-    if (load && args && kwargs)
-        app = PyObject_Call(load, args, kwargs);
-    if (!app)
-        explain(module, ops, arg);
-out:
-    if (PyErr_Occurred())
-        report(ops, arg);
-    Py_XDECREF(module);
-    Py_XDECREF(load);
-    Py_XDECREF(dirs);
-    Py_XDECREF(args);
-    Py_XDECREF(kwargs);
-    return app;
-}
-
 static PyObject *
 new_worker(struct rp_py_state *st, const struct rp_py_worker_config *c,
            PyObject *app, const struct rp_py_worker_ops *ops, void *arg)
@@ -419,7 +361,7 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
 
     if (!st)
         goto out;
-    app = given ? Py_NewRef(given) : load_app(c, ops, arg);
+    app = given ? Py_NewRef(given) : rp_py_load(c, ops->may_report, arg);
     if (!app) {
         status = EXIT_APP;
         goto out;

@@ -149,6 +149,11 @@ resolve_modes(struct rp_config *c)
     for (size_t i = 0; c->dev && i < sizeof(of_dev) / sizeof(*of_dev); i++)
         if (imply(c, "dev", of_dev[i][0], of_dev[i][1]) < 0)
             return -1;
+    if (c->reload && c->preload)
+        return fail(c,
+                    "--%s and --preload do not go together: a change is to be "
+                    "imported by each new worker; say --no-preload",
+                    c->dev ? "dev" : "reload");
     return c->reload ? imply(c, "reload", "graceful-timeout", "1s") : 0;
 }
 

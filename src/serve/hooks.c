@@ -98,18 +98,19 @@ make_room(struct rp_hooks *h, uint32_t slot)
     return 0;
 }
 
-/* What a worker prints when it gets SIGABRT comes here. */
-static void
+/* What a worker prints when it gets SIGABRT comes here.  -1: it does not. */
+static int
 prepare_stacks(struct rp_hooks *h, uint32_t slot)
 {
     if (make_room(h, slot) < 0) {
         rp_log_errno(RP_LOG_WARNING, "no stacks for worker_timeout");
-        return;
+        return -1;
     }
     drop_stacks(h, slot);
     h->stacks[slot] = memfd_create("stacks", MFD_CLOEXEC);
     if (h->stacks[slot] < 0)
         rp_log_errno(RP_LOG_WARNING, "no stacks for worker_timeout");
+    return h->stacks[slot];
 }
 
 /* In the log as well, where they would be without the hook.  Return how many
@@ -142,22 +143,24 @@ rp_hooks_ready(struct rp_hooks *h)
         tell_master(h, RP_PY_HOOK_ON_READY);
 }
 
-void
+int
 rp_hooks_start(struct rp_hooks *h, uint32_t slot, uint32_t seat,
                uint32_t generation)
 {
     struct rp_buf b;
+    int stacks = -1;
 
     if (!h)
-        return;
+        return -1;
     if (has(h, RP_PY_HOOK_WORKER_TIMEOUT))
-        prepare_stacks(h, slot);
+        stacks = prepare_stacks(h, slot);
     if (!has(h, RP_PY_HOOK_PRE_FORK))
-        return;
+        return stacks;
     rp_buf_init(&b, 0);
     rp_buf_addf(&b, "number=%u\ngeneration=%u\n", seat + 1, generation);
     tell(h, RP_PY_HOOK_PRE_FORK, &b, RP_STR(""));
     rp_buf_fini(&b);
+    return stacks;
 }
 
 /* As os.waitstatus_to_exitcode() has it. */
@@ -296,17 +299,13 @@ rp_hooks_free(struct rp_hooks *h)
     close_all(h);
 }
 
-int
-rp_hooks_forked(struct rp_hooks *h, uint32_t slot)
+void
+rp_hooks_forked(struct rp_hooks *h, int given)
 {
-    int fd = -1;
-
     if (!h)
-        return -1;
-    if (slot < h->nstacks) {
-        fd = h->stacks[slot];
-        h->stacks[slot] = -1;
-    }
+        return;
+    for (uint32_t i = 0; i < h->nstacks; i++)
+        if (h->stacks[i] == given)
+            h->stacks[i] = -1;
     close_all(h);
-    return fd;
 }

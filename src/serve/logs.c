@@ -84,3 +84,27 @@ rp_logs_reopen(const struct rp_config *c)
     if (fd >= 0)
         close(fd);
 }
+
+int
+rp_access_open(const struct rp_config *c)
+{
+    if (strcmp(c->access_log, "-") == 0)
+        return STDOUT_FILENO;
+    return open(c->access_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+int
+rp_access_reopen(const struct rp_config *c, int fd)
+{
+    int opened = rp_access_open(c), r = 0;
+
+    if (opened == STDOUT_FILENO)
+        return 0;
+    if (opened < 0 || dup3(opened, fd, O_CLOEXEC) < 0) {
+        rp_log_errno(RP_LOG_ERROR, "access log not reopened");
+        r = -1;
+    }
+    if (opened >= 0)
+        close(opened);
+    return r;
+}

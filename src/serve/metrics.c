@@ -288,12 +288,13 @@ rp_status_write(struct rp_buf *out, const struct rp_master_view *v)
     bool first = true;
 
     rp_board_sum(b, &t);
-    if (rp_buf_addf(out,
-                    "{\"version\":\"" RP_VERSION
-                    "\",\"pid\":%d,\"state\":\"%s\","
-                    "\"generation\":%u,\"reloading\":%s,\"reload_error\":",
-                    (int)getpid(), v->stopping ? "stopping" : "serving",
-                    v->generation, v->rolling ? "true" : "false") < 0 ||
+    if (rp_buf_addf(
+            out,
+            "{\"version\":\"" RP_VERSION "\",\"pid\":%d,\"state\":\"%s\","
+            "\"generation\":%u,\"template\":%d,\"reloading\":%s,"
+            "\"reload_error\":",
+            (int)getpid(), v->stopping ? "stopping" : "serving", v->generation,
+            (int)v->template, v->rolling ? "true" : "false") < 0 ||
         json_string(out, v->reload_error, strlen(v->reload_error)) < 0 ||
         rp_buf_addf(
             out,

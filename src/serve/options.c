@@ -102,6 +102,11 @@ static const struct rp_option options[] = {
      .max = RP_MAX_WORKERS, FIELD(workers_wanted),
      .help = "worker processes; auto is the CPUs that this process, or its "
              "container, may use"},
+    {GROUP, .name = "preload", .type = RP_OPTION_FLAG, .arg = "",
+     .value = "off", FIELD(preload), .fixed = true,
+     .aliases = "preload-app",
+     .help = "import the application once, in a process that workers are "
+             "forked from: they share its memory"},
     {GROUP, .name = "max-workers", .type = RP_OPTION_INTEGER, .arg = "N",
      .value = "0", .shown = "4 x workers", .max = RP_MAX_WORKERS,
      FIELD(max_workers), .fixed = true,

@@ -96,7 +96,7 @@ set_affinity(const struct rp_strs *l, unsigned seat)
 }
 
 int
-rp_process_settle(const struct rp_config *c, unsigned seat)
+rp_process_settle(const struct rp_config *c)
 {
     const char *what = "--nice";
 
@@ -108,12 +108,18 @@ rp_process_settle(const struct rp_config *c, unsigned seat)
     what = "--oom-score-adj";
     if (c->oom_score_adj != RP_OOM_UNCHANGED && set_oom(c->oom_score_adj) < 0)
         goto fail;
-    what = "--cpu-affinity";
-    if (c->cpu_affinity.n > 0 && set_affinity(&c->cpu_affinity, seat) < 0)
-        goto fail;
     return 0;
 
 fail:
     rp_log_errno(RP_LOG_CRITICAL, "%s", what);
+    return -1;
+}
+
+int
+rp_process_pin(const struct rp_config *c, unsigned seat)
+{
+    if (c->cpu_affinity.n == 0 || set_affinity(&c->cpu_affinity, seat) == 0)
+        return 0;
+    rp_log_errno(RP_LOG_CRITICAL, "--cpu-affinity");
     return -1;
 }

@@ -17,7 +17,7 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/logs.h"
-#include "rupy/serve/serve.h"
+#include "rupy/serve/python.h"
 
 enum { CHILD_FD = 3 };
 
@@ -52,17 +52,13 @@ reset_signals(bool deaf)
 static int
 start_python(const struct rp_config *c)
 {
-    struct rp_interp_options o = {
-        .venv = c->venv,
-        .init_core = c->door->init_core,
-    };
     char error[512];
 
     if (!c->door->init_core) {
         rp_py_after_fork_child();
         return 0;
     }
-    if (rp_interp_init(&o, error, sizeof(error)) == 0)
+    if (rp_python_start(c, c->door, error, sizeof(error)) == 0)
         return 0;
     rp_log(RP_LOG_CRITICAL, "%s", error);
     return -1;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "rupy/py/interp.h"
@@ -18,11 +17,13 @@
 #include "rupy/serve/logs.h"
 #include "rupy/serve/notify.h"
 #include "rupy/serve/pidfile.h"
+#include "rupy/serve/preload.h"
 #include "rupy/serve/process.h"
 #include "rupy/serve/reload.h"
 #include "rupy/serve/renew.h"
 #include "rupy/serve/sockets.h"
 #include "rupy/serve/statsd.h"
+#include "rupy/serve/title.h"
 #include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
 
@@ -68,24 +69,6 @@ succeed(struct service *s)
     rp_pidfile_succeed(&s->pidfile, s->config->pid);
 }
 
-/* ---- What ps and top show ---- */
-
-static void
-set_title(const struct service *s, const char *role)
-{
-    const struct rp_config *c = s->config;
-    const struct rp_door *door = s->door;
-    const char *name = c->name ? c->name : c->app ? c->app : "python";
-    char text[256];
-
-    snprintf(text, sizeof(text), "rupy-serve: %s [%s]", role, name);
-    prctl(PR_SET_NAME, "rupy-serve");
-    if (!door->title || door->title_n == 0)
-        return;
-    memset(door->title, 0, door->title_n);
-    strncpy(door->title, text, door->title_n - 1);
-}
-
 /* ---- With a master ---- */
 
 /* With --reload a mistake is not the end of it: the next change may mend it. */
@@ -107,6 +90,24 @@ run_worker(struct service *s, struct rp_worker *w)
     return status;
 }
 
+/* In a child: what is the master's is not ours, but for what it has given, and
+ * neither are its rights.  0, or -1 after a line in the log. */
+static int
+leave_master(struct service *s, const char *role, int given)
+{
+    rp_title_set(s->config, s->door, role);
+    rp_pidfile_forked(&s->pidfile);
+    rp_notify_forked(&s->notify);
+    rp_daemon_forked(&s->daemon);
+    rp_admin_forked(s->admin);
+    rp_statsd_forked(s->statsd);
+    rp_reload_forked(s->reload);
+    rp_hooks_forked(s->hooks, given);
+    s->sockets.listeners.stacks = given;
+    return rp_process_settle(s->config) < 0 ? -1
+                                            : rp_identity_enter(&s->identity);
+}
+
 static int
 run_child(void *arg, struct rp_worker *w)
 {
@@ -114,20 +115,20 @@ run_child(void *arg, struct rp_worker *w)
     char name[32];
 
     snprintf(name, sizeof(name), "worker %u", w->seat + 1);
-    rp_log_set_name(name);
-    set_title(s, name);
-    rp_pidfile_forked(&s->pidfile);
-    rp_notify_forked(&s->notify);
-    rp_daemon_forked(&s->daemon);
-    rp_admin_forked(s->admin);
-    rp_statsd_forked(s->statsd);
-    rp_reload_forked(s->reload);
-    s->sockets.listeners.stacks =
-        rp_hooks_forked(s->hooks, (uint32_t)(w->slot - w->board->slots));
-    if (rp_process_settle(s->config, w->seat) < 0 ||
-        rp_identity_enter(&s->identity) < 0)
+    if (leave_master(s, name, w->given) < 0 ||
+        rp_process_pin(s->config, w->seat) < 0)
         return RP_EXIT_BOOT;
     return run_worker(s, w);
+}
+
+static int
+run_template(void *arg, struct rp_template *t)
+{
+    struct service *s = arg;
+
+    if (leave_master(s, "template", -1) < 0)
+        return RP_EXIT_BOOT;
+    return rp_preload_run(s->config, s->door, &s->sockets.listeners, t);
 }
 
 static void
@@ -164,12 +165,12 @@ on_ready(void *arg)
     rp_hooks_ready(s->hooks);
 }
 
-static void
+static int
 on_start(void *arg, uint32_t slot, uint32_t seat, uint32_t generation)
 {
     struct service *s = arg;
 
-    rp_hooks_start(s->hooks, slot, seat, generation);
+    return rp_hooks_start(s->hooks, slot, seat, generation);
 }
 
 static void
@@ -234,6 +235,7 @@ fill_master(struct rp_master_config *m, const struct rp_config *c)
     m->recycle_parallel = (uint32_t)c->recycle_parallel;
     m->boot_failures = (uint32_t)c->boot_failures;
     m->backoff_min = c->respawn_backoff;
+    m->preload = c->preload;
     if (c->reload)
         m->boot_failures = UINT32_MAX;
 }
@@ -345,6 +347,7 @@ run_master(struct service *s)
 {
     static const struct rp_master_ops ops = {
         .child = run_child,
+        .preload = run_template,
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,
@@ -363,7 +366,7 @@ run_master(struct service *s)
     rp_master_config_init(&m);
     fill_master(&m, s->config);
     rp_log_set_name("master");
-    set_title(s, "master");
+    rp_title_set(s->config, s->door, "master");
     s->asked = (struct rp_admin_sockets){s->sockets.listeners.fds,
                                          s->sockets.listeners.n};
     rp_notify_set_timeout(&s->notify, s->config->timeout);
@@ -396,7 +399,7 @@ run_alone(struct service *s)
     }
     rp_worker_init_alone(&w, board);
     status = RP_EXIT_BOOT;
-    if (rp_process_settle(s->config, 0) == 0)
+    if (rp_process_settle(s->config) == 0 && rp_process_pin(s->config, 0) == 0)
         status = rp_worker_run(s->config, s->door, &s->sockets.listeners, &w);
     rp_board_free(board);
     return status;
@@ -409,8 +412,8 @@ needs_master(const struct service *s)
     const struct rp_config *c = s->config;
 
     return !s->door->alone || c->workers > 1 || c->daemon || c->chroot ||
-           c->reload || c->statsd_host || s->identity.changes_user ||
-           s->identity.changes_group;
+           c->reload || c->preload || c->statsd_host ||
+           s->identity.changes_user || s->identity.changes_group;
 }
 
 /* All that may be refused, in this process's own words on stderr or in the
@@ -492,18 +495,22 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
                 "it as module:app");
         config->reload = false;
     }
+    /* It was imported already, and its workers share it. */
+    if (door->app)
+        config->preload = false;
     rp_upgrade_init(&s.upgrade, config->folder);
     read_manager(&s);
     if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
         status = RP_EXIT_USAGE;
     else if ((status = go_to_background(&s)) < 0)
         status = start(&s);
-    rp_daemon_tell(&s.daemon, status);
     rp_hooks_free(s.hooks);
     rp_tls_free(s.sockets.listeners.tls);
     rp_reload_free(s.reload);
     rp_sockets_close(&s.sockets, s.config, !s.handed_over);
     rp_pidfile_remove(&s.pidfile);
+    /* Whoever hears it finds nothing of ours any more. */
+    rp_daemon_tell(&s.daemon, status);
     rp_identity_fini(&s.identity);
     rp_notify_fini(&s.notify);
     rp_config_free(s.renewed);

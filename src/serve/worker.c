@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
 #include "rupy/serve/logs.h"
+#include "rupy/serve/python.h"
 #include "rupy/serve/recycle.h"
 #include "rupy/serve/setup.h"
 #include "rupy/serve/statics.h"
@@ -123,22 +123,12 @@ static void
 on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
 {
     struct serving *s = w->data;
-    int fd;
 
     (void)loop, (void)revents;
     rp_logs_reopen(s->config);
-    if (!s->service.access)
-        return;
-    fd = rp_access_open(s->config);
-    if (fd < 0) {
-        rp_log_errno(RP_LOG_ERROR, "access log not reopened");
-        return;
-    }
-    if (fd != STDOUT_FILENO && dup3(fd, s->listeners->access_fd, O_CLOEXEC) < 0)
-        rp_log_errno(RP_LOG_ERROR, "access log not reopened");
-    if (fd != STDOUT_FILENO)
-        close(fd);
-    rp_access_set_fd(s->service.access, s->listeners->access_fd);
+    if (s->service.access &&
+        rp_access_reopen(s->config, s->listeners->access_fd) == 0)
+        rp_access_set_fd(s->service.access, s->listeners->access_fd);
 }
 
 static void
@@ -460,62 +450,23 @@ static const struct rp_py_worker_ops ops = {
 /* ---- Life ---- */
 
 int
-rp_access_open(const struct rp_config *c)
-{
-    if (strcmp(c->access_log, "-") == 0)
-        return STDOUT_FILENO;
-    return open(c->access_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-}
-
-static int
-start_interpreter(const struct serving *s)
-{
-    struct rp_interp_options o = {
-        .venv = s->config->venv,
-        .init_core = s->door->init_core,
-    };
-    char error[512];
-
-    if (rp_interp_init(&o, error, sizeof(error)) == 0)
-        return 0;
-    rp_log(RP_LOG_CRITICAL, "%s", error);
-    return -1;
-}
-
-int
 rp_worker_run(const struct rp_config *c, const struct rp_door *door,
               const struct rp_listeners *l, struct rp_worker *w)
 {
     struct serving s = {.config = c, .door = door, .listeners = l, .worker = w};
-    struct rp_py_worker_config python = {
-        .app = c->app,
-        .factory = c->factory,
-        .interface = rp_config_interface(c),
-        .root_path = c->root_path ? c->root_path : "",
-        .lifespan = rp_config_lifespan(c),
-        .early_hints = c->early_hints,
-        .keep_underscores = c->header_map == RP_HEADER_KEEP,
-        .only_load = door->check,
-        .body_buffer = (size_t)c->body_buffer,
-        .app_dirs = c->app_dirs.v,
-        .napp_dirs = c->app_dirs.n,
-        .graceful_timeout = c->graceful_timeout,
-        .debug = c->debug,
-        .log_config = c->log_config,
-        .workers = (unsigned)c->workers,
-        .threads = (unsigned)c->threads,
-        .cancel_on_disconnect = c->cancel_on_disconnect,
-        .queue_timeout = c->queue_timeout,
-        .tick = (uint64_t *)&w->slot->tick_ns,
-        .gil_wait = (uint64_t *)&w->slot->counters.gil_wait_ns,
-        .run = door->run,
-    };
+    struct rp_py_worker_config python;
+    char error[512];
     int status;
 
     rp_recycle_init(&s.recycle, c);
     rp_logs_capture(c);
-    if (door->init_core && start_interpreter(&s) < 0)
+    if (rp_python_start(c, door, error, sizeof(error)) < 0) {
+        rp_log(RP_LOG_CRITICAL, "%s", error);
         return RP_EXIT_BOOT;
+    }
+    rp_python_config(&python, c, door);
+    python.tick = (uint64_t *)&w->slot->tick_ns;
+    python.gil_wait = (uint64_t *)&w->slot->counters.gil_wait_ns;
     python.hooks = s.hooks = rp_py_hooks_new(&(struct rp_py_hooks_config){
         .file = door->check ? NULL : c->python,
         .number = w->seat + 1,

@@ -104,8 +104,9 @@ def open_folder(serve: Servers) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("preload", ["--no-preload", "--preload"])
 def test_workers_are_nobody_before_the_application_is_imported(
-    serve: Servers, python_home: dict[str, str], tmp_path: Path
+    serve: Servers, python_home: dict[str, str], tmp_path: Path, preload: str
 ) -> None:
     nobody = pwd.getpwnam("nobody")
     path = serve.folder / "web.sock"
@@ -114,6 +115,7 @@ def test_workers_are_nobody_before_the_application_is_imported(
     log.chmod(0o755)
     server = serve(
         APP,
+        preload,
         "--user",
         "nobody",
         "--pid",
@@ -272,8 +274,9 @@ def test_each_worker_has_a_cpu_of_its_own(serve: Servers) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("preload", ["--no-preload", "--preload"])
 def test_workers_see_only_the_folder_of_chroot(
-    serve: Servers, python_home: dict[str, str]
+    serve: Servers, python_home: dict[str, str], preload: str
 ) -> None:
     root = Path(python_home["PYTHONHOME"])
     lib = next((root / "lib").iterdir())
@@ -285,6 +288,7 @@ def test_workers_see_only_the_folder_of_chroot(
     (root / "caged.py").write_text(APP.replace("/proc/self/oom", "/x/oom"))
     server = serve(
         "caged:app",
+        preload,
         "--chroot",
         str(root),
         "--user",
@@ -294,9 +298,12 @@ def test_workers_see_only_the_folder_of_chroot(
         env={"PYTHONHOME": "/", "VIRTUAL_ENV": ""},
     )
     assert server.get("/").text == "index"
-    worker = server.workers[0]
-    assert os.readlink(f"/proc/{worker}/root") == str(root)
-    assert os.readlink(f"/proc/{worker}/cwd") == str(root)
+    # And so does whom they are forked from.
+    children = server.workers
+    assert len(children) == (2 if preload == "--preload" else 1)
+    for pid in children:
+        assert os.readlink(f"/proc/{pid}/root") == str(root)
+        assert os.readlink(f"/proc/{pid}/cwd") == str(root)
     assert os.readlink(f"/proc/{server.pid}/root") == "/"
 
 

@@ -172,9 +172,13 @@ def story(serve: Servers, tmp_path: Path) -> Story:
 # ---- hooks ----
 
 
-def test_every_hook_hears_what_it_should(story: Story) -> None:
+PRELOAD = pytest.mark.parametrize("preload", ["--no-preload", "--preload"])
+
+
+@PRELOAD
+def test_every_hook_hears_what_it_should(story: Story, preload: str) -> None:
     story.write()
-    server = story.start("--workers=2", "--request-id")
+    server = story.start("--workers=2", "--request-id", preload)
     story.wait("worker_ready", 2)
     answer = server.get("/pid?a=%20b", **{"User-Agent": "me"})
     worker = answer.json()["pid"]
@@ -261,9 +265,12 @@ def test_every_hook_hears_what_it_should(story: Story) -> None:
     assert ended == {e[1]: 0 for e in heard if e[0] == "worker_exit"}
 
 
-def test_a_worker_that_hangs_or_dies_is_told_of(story: Story) -> None:
+@PRELOAD
+def test_a_worker_that_hangs_or_dies_is_told_of(
+    story: Story, preload: str
+) -> None:
     story.write()
-    server = story.start("--timeout=1s")
+    server = story.start("--timeout=1s", preload)
     server.may_die = True
     client = server.connect()
     client.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")

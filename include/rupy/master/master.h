@@ -83,9 +83,10 @@ struct rp_master_ops {
     void (*after_fork_parent)(void *arg);
     void (*after_fork_child)(void *arg);
 
-    /* A worker is about to be forked: before before_fork(). */
-    void (*on_start)(void *arg, uint32_t slot, uint32_t seat,
-                     uint32_t generation);
+    /* A worker is about to be forked: before before_fork().  Return a
+     * descriptor that it shall have as well, which stays yours, or -1. */
+    int (*on_start)(void *arg, uint32_t slot, uint32_t seat,
+                    uint32_t generation);
     /* A worker is no more, and was reaped. */
     void (*on_death)(void *arg, const struct rp_master_death *d);
 

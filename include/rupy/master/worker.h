@@ -30,6 +30,7 @@ struct rp_worker {
     uint32_t generation; /* 1, and one more for each reload */
     uint32_t round;      /* workers that start together share it */
     int fd;              /* to the master; -1: there is none */
+    int given;           /* by rp_master_ops.on_start(), or -1 */
     struct rp_worker_slot *slot;
     struct rp_board *board;
 };

@@ -94,7 +94,7 @@ struct rp_config {
     int boot_failures; /* in a row, before any worker was ready */
     const char *pid, *name;
     const char *user, *group, *chroot; /* NULL: stay as we are */
-    bool initgroups, daemon;
+    bool initgroups, daemon, preload;
     int umask; /* -1: unchanged */
     int nice, oom_score_adj, rlimit_nofile;
     struct rp_strs cpu_affinity; /* numbers, or "auto" */

@@ -23,14 +23,15 @@ void rp_hooks_free(struct rp_hooks *h);
 void rp_hooks_ready(struct rp_hooks *h);
 /* Another configuration: the file is run by a new process. */
 void rp_hooks_reload(struct rp_hooks *h, const struct rp_config *c);
-void rp_hooks_start(struct rp_hooks *h, uint32_t slot, uint32_t seat,
-                    uint32_t generation);
+/* Return what rp_listeners.stacks of that worker is to be; it stays ours. */
+int rp_hooks_start(struct rp_hooks *h, uint32_t slot, uint32_t seat,
+                   uint32_t generation);
 void rp_hooks_death(struct rp_hooks *h, const struct rp_master_death *d);
 /* Each turn of the master's loop.  other is a descriptor that somebody else
  * waits for, or -1.  Return the one that stands for both. */
 int rp_hooks_turn(struct rp_hooks *h, int other);
-/* In a forked worker: what is the master's is closed.  Return where its stacks
- * go when it hangs, for worker_timeout; -1: to stderr. */
-int rp_hooks_forked(struct rp_hooks *h, uint32_t slot);
+/* In a forked child: what is the master's is closed, but not this descriptor
+ * of rp_hooks_start(), or -1. */
+void rp_hooks_forked(struct rp_hooks *h, int given);
 
 #endif

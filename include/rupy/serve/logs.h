@@ -12,4 +12,10 @@ void rp_logs_reopen(const struct rp_config *c);
 /* In a worker: --capture-output. */
 void rp_logs_capture(const struct rp_config *c);
 
+/* The file that the access log goes to, opened for appending; stdout for "-".
+ * -1 and errno. */
+int rp_access_open(const struct rp_config *c);
+/* It was rotated: open it again as fd.  0, or -1 after a line in the log. */
+int rp_access_reopen(const struct rp_config *c, int fd);
+
 #endif

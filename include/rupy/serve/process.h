@@ -10,9 +10,11 @@ enum { RP_OOM_UNCHANGED = -1001 };
 /* In the master, for all: --rlimit-nofile, by default up to the hard limit.
  * 0, or -1 after a line in the log. */
 int rp_process_limits(const struct rp_config *c);
-/* In a worker, before it gives up being root: --umask, --nice,
- * --oom-score-adj and --cpu-affinity for who sits on this seat.  0, or -1
- * after a line in the log. */
-int rp_process_settle(const struct rp_config *c, unsigned seat);
+/* In a worker, or whom it is forked from, before it gives up being root:
+ * --umask, --nice and --oom-score-adj.  0, or -1 after a line in the log. */
+int rp_process_settle(const struct rp_config *c);
+/* In a worker: --cpu-affinity for who sits on this seat.  0, or -1 after a
+ * line in the log. */
+int rp_process_pin(const struct rp_config *c, unsigned seat);
 
 #endif

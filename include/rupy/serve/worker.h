@@ -16,8 +16,4 @@ struct rp_listeners {
  * speak to the master, if there is one. */
 int rp_worker_run(const struct rp_config *c, const struct rp_door *door,
                   const struct rp_listeners *l, struct rp_worker *w);
-/* The bytes of the file that the access log goes to, opened for appending;
- * stdout for "-".  -1 and errno. */
-int rp_access_open(const struct rp_config *c);
-
 #endif
