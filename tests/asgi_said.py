@@ -44,3 +44,8 @@ def events(server: Server) -> list[Any]:
 
 def wait_event(server: Server, event: Any) -> None:
     wait_for(lambda: event in events(server), f"event {event!r}")
+
+
+def wait_happened(client: Any, what: str) -> None:
+    """Until an application, asked by a client of httpx, has noted it."""
+    wait_for(lambda: what in client.get("/happened").json(), what)
