@@ -1,4 +1,5 @@
-"""A real browser, Debian's chromium, with the page of an example."""
+"""A real browser, Debian's chromium, with the page of an example and one of
+FastAPI."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -224,3 +226,58 @@ def test_assets_are_not_sent_twice(tab: Tab, server: Server) -> None:
     tab.call("Page.reload")
     wait_for(lambda: lines(304) > before, "an answer 304", PATIENCE)
     assert lines(200) == sent
+
+
+FASTAPI = """
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse
+
+app = FastAPI()
+members = []
+
+PAGE = '''<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<p id="state"></p><pre id="log"></pre><script>
+const show = (id, text) => document.getElementById(id).textContent += text
+const ws = new WebSocket(`ws://${location.host}/room?grüße`, ["chat"])
+ws.onopen = () => show("state", `open ${ws.protocol} ${ws.extensions} `)
+ws.onmessage = event => show("log", event.data + ";")
+ws.onclose = event => show("state", `closed ${event.code} ${event.reason}`)
+</script>'''
+
+@app.get("/", response_class=HTMLResponse)
+def page():
+    return PAGE
+
+@app.websocket("/room")
+async def room(ws: WebSocket):
+    await ws.accept("chat")
+    members.append(ws)
+    try:
+        while (text := await ws.receive_text()) != "close":
+            for member in members:
+                await member.send_text(f"{len(members)} {text}")
+        await ws.close(4000, "as you wish")
+    except WebSocketDisconnect as gone:
+        print("left", gone.code, flush=True)
+    finally:
+        members.remove(ws)
+"""
+
+
+def test_a_page_with_a_websocket_of_fastapi(
+    browser: Browser, serve_module: Servers
+) -> None:
+    pytest.importorskip("fastapi")
+    server = serve_module(FASTAPI, "--interface", "asgi", "--venv", sys.prefix)
+    one, two = (Tab(browser, f"{server.url}/") for _ in range(2))
+    for tab in (one, two):
+        tab.until_text("state", "open chat permessage-deflate")
+    for tab, text in ((one, "hello"), (two, "grüße " * 2000)):
+        tab.js(f"ws.send({text!r})")
+        for reader in (one, two):
+            reader.until_text("log", f"2 {text};")
+    one.js("ws.send('close')")
+    one.until_text("state", "closed 4000 as you wish")
+    # A page that is left is a WebSocket that is closed, 1001.
+    two.load("about:blank")
+    wait_for(lambda: "left 1001" in server.stdout, "the page left", PATIENCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ import httpx
 import pytest
 from asgi_said import LINTED, check_linter
 from serving import Server, Servers, wait_for
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 pytest.importorskip("fastapi")
 
@@ -22,7 +25,8 @@ from typing import Annotated
 from asgi_linter import Linter
 from fastapi import (
     BackgroundTasks, Body, Cookie, Depends, FastAPI, File, Form, Header,
-    HTTPException, Path, Query, Request, Response, UploadFile, status)
+    HTTPException, Path, Query, Request, Response, UploadFile, WebSocket,
+    WebSocketDisconnect, WebSocketException, status)
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import (
@@ -171,6 +175,47 @@ async def endless():
         finally:
             happened.append("endless over")
     return StreamingResponse(parts())
+
+class Rooms:
+    def __init__(self):
+        self.members = []
+
+    async def tell(self, what):
+        for member in self.members:
+            await member.send_json(what)
+
+rooms = Rooms()
+
+async def known(ws: WebSocket, token: Annotated[str | None, Query()] = None):
+    if token is None:
+        raise WebSocketException(status.WS_1008_POLICY_VIOLATION)
+    happened.append("ws opened")
+    yield token
+    happened.append("ws closed")
+
+@fast.websocket("/rooms/{number}")
+async def room(ws: WebSocket, number: int,
+               token: Annotated[str, Depends(known)]):
+    await ws.accept()
+    rooms.members.append(ws)
+    try:
+        while True:
+            await rooms.tell([number, token, await ws.receive_text()])
+    except WebSocketDisconnect as gone:
+        rooms.members.remove(ws)
+        await rooms.tell(["left", gone.code])
+
+PAGE = '''<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<p id="state"></p><pre id="log"></pre><script>
+const log = document.getElementById("log")
+const ws = new WebSocket(`ws://${location.host}/rooms/1?token=browser`)
+ws.onopen = () => { document.getElementById("state").textContent = "open" }
+ws.onmessage = event => { log.textContent += event.data + "\\n" }
+</script>'''
+
+@fast.get("/page", response_class=HTMLResponse)
+def page():
+    return PAGE
 
 @fast.get("/large")
 async def large():
@@ -346,6 +391,32 @@ def server_file(server: Server) -> Iterator[str]:
     """The module of the application, as /static has it."""
     folder = server._stderr.parent.parent
     yield from (path.name for path in folder.glob("app_*.py"))
+
+
+def test_websockets(server: Server, client: httpx.Client) -> None:
+    where = f"ws://127.0.0.1:{server.port}/rooms/"
+    with (
+        connect(f"{where}1?token=a", proxy=None) as one,
+        connect(f"{where}2?token=b", proxy=None) as two,
+    ):
+        # Both are members as soon as each has heard itself.
+        two.send("hello")
+        assert json.loads(two.recv(10)) == [2, "b", "hello"]
+        one.send("é")
+        while json.loads(one.recv(10)) != [1, "a", "é"]:
+            pass
+        assert json.loads(two.recv(10)) == [1, "a", "é"]
+        one.close(3000)
+        assert json.loads(two.recv(10)) == ["left", 3000]
+    wait_for(lambda: happened(client).count("ws closed") == 2, "both closed")
+    # Without a token, and with what is no number: a list as a reason.
+    for path in ("1", "x?token=a"):
+        with (
+            pytest.raises(InvalidStatus) as refused,
+            connect(where + path, proxy=None),
+        ):
+            pass
+        assert refused.value.response.status_code == 403
 
 
 def test_many_at_once(server: Server) -> None:

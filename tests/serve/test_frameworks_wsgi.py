@@ -12,6 +12,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 import pytest
 from serving import Server, Servers
@@ -21,7 +22,9 @@ httpx = pytest.importorskip("httpx")
 
 FLASK = """
 import hashlib
-from flask import Flask, Response, request, send_file, session
+from flask import (
+    Blueprint, Flask, Response, g, redirect, request, send_file, session,
+    stream_with_context, url_for)
 
 app = Flask(__name__)
 app.secret_key = "secret"
@@ -30,9 +33,44 @@ app.secret_key = "secret"
 def hello():
     return "hello"
 
+@app.before_request
+def before():
+    g.user = request.headers.get("X-User")
+
 @app.get("/stream")
 def stream():
-    return Response((f"part{i} " for i in range(3)), mimetype="text/plain")
+    @stream_with_context
+    def parts():
+        for i in range(3):
+            yield f"{request.path[1:].replace('stream', 'part')}{i} "
+    return Response(parts(), mimetype="text/plain")
+
+bp = Blueprint("api", __name__)
+
+@bp.route("/items/<int:number>/<path:rest>")
+def item(number, rest):
+    return {"number": number, "rest": rest, "user": g.user,
+            "q": request.args.getlist("q"), "url": request.url}
+
+@bp.put("/json")
+def echo():
+    return {"echo": request.get_json()}, 201, {"X-Kind": "echo"}
+
+app.register_blueprint(bp)
+
+@app.get("/old")
+def old():
+    return redirect(url_for("hello"))
+
+@app.get("/async")
+async def asynchronous():
+    import asyncio
+    return str(sum(await asyncio.gather(*map(twice, range(3)))))
+
+async def twice(n):
+    import asyncio
+    await asyncio.sleep(0.001)
+    return 2 * n
 
 @app.post("/upload")
 def upload():
@@ -60,7 +98,9 @@ def fault():
 """
 
 DJANGO = """
+import asyncio
 import hashlib
+import json
 import os
 from django.conf import settings
 
@@ -86,8 +126,9 @@ settings.configure(
 
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
-from django.http import FileResponse, HttpResponse, JsonResponse
-from django.http import StreamingHttpResponse
+from django.http import (
+    FileResponse, HttpResponse, HttpResponseRedirect, JsonResponse,
+    StreamingHttpResponse)
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -125,12 +166,32 @@ def count(request):
 def file(request):
     return FileResponse(open(__file__, "rb"))
 
+def item(request, number, rest):
+    return JsonResponse({
+        "number": number, "rest": rest, "user": request.headers.get("X-User"),
+        "q": request.GET.getlist("q"), "url": request.build_absolute_uri()})
+
+@csrf_exempt
+def echo(request):
+    return JsonResponse({"echo": json.loads(request.body)}, status=201,
+                        headers={"X-Kind": "echo"})
+
+async def asynchronous(request):
+    return HttpResponse(str(sum(await asyncio.gather(*map(twice, range(3))))))
+
+async def twice(n):
+    await asyncio.sleep(0.001)
+    return 2 * n
+
 def fault(request):
     raise LookupError("a fault of the application")
 
 urlpatterns = [
     path("", hello), path("stream", stream), path("upload", upload),
     path("form", form), path("count", count), path("file", file),
+    path("items/<int:number>/<path:rest>", item), path("json", echo),
+    path("old", lambda request: HttpResponseRedirect("/")),
+    path("async", asynchronous),
     path("fault", fault), path("admin/", admin.site.urls)]
 """
 
@@ -169,7 +230,30 @@ class Fault:
     def on_get(self, req, resp):
         raise LookupError("a fault of the application")
 
-app = falcon.App()
+class Item:
+    def on_get(self, req, resp, number, rest):
+        resp.media = {
+            "number": number, "rest": rest, "user": req.context.user,
+            "q": req.get_param_as_list("q"), "url": req.uri}
+
+class Json:
+    def on_put(self, req, resp):
+        resp.media = {"echo": req.get_media()}
+        resp.status = falcon.HTTP_201
+        resp.set_header("X-Kind", "echo")
+
+class Old:
+    def on_get(self, req, resp):
+        raise falcon.HTTPSeeOther("/")
+
+class Users:
+    def process_request(self, req, resp):
+        req.context.user = req.get_header("X-User")
+
+app = falcon.App(middleware=[Users()])
+app.add_route("/items/{number:int}/{rest:path}", Item())
+app.add_route("/json", Json())
+app.add_route("/old", Old())
 for name in ("Stream", "Upload", "Form", "File", "Fault"):
     app.add_route("/" + name.lower(), globals()[name]())
 app.add_route("/", Hello())
@@ -178,7 +262,7 @@ app.add_route("/", Hello())
 BOTTLE = """
 import hashlib
 import bottle
-from bottle import Bottle, request, response, static_file
+from bottle import Bottle, redirect, request, response, static_file
 
 bottle.BaseRequest.MEMFILE_MAX = 1 << 24
 app = Bottle()
@@ -213,6 +297,22 @@ def file():
     import os
     return static_file(os.path.basename(__file__),
                        root=os.path.dirname(__file__))
+
+@app.get("/items/<number:int>/<rest:path>")
+def item(number, rest):
+    return {"number": number, "rest": rest,
+            "user": request.get_header("X-User"),
+            "q": request.query.decode().getall("q"), "url": request.url}
+
+@app.put("/json")
+def echo():
+    response.status = 201
+    response.set_header("X-Kind", "echo")
+    return {"echo": request.json}
+
+@app.get("/old")
+def old():
+    redirect("/")
 
 @app.get("/fault")
 def fault():
@@ -276,6 +376,33 @@ def test_hello_stream_file(client: httpx.Client, name: str) -> None:
         assert client.head("/").status_code in (200, 405)
         assert client.get("/nowhere").status_code == 404
     assert client.get("/file").text == FRAMEWORKS[name]
+
+
+def test_routes(client: httpx.Client, server: Server) -> None:
+    path = "/items/7/a/b%20c?q=1&q=%C3%A9"
+    said = client.get(path, headers={"X-User": "ann"}).json()
+    # Some show it to people, decoded.
+    assert unquote(said.pop("url")) == server.url + unquote(path)
+    assert said == {
+        "number": 7,
+        "rest": "a/b c",
+        "user": "ann",
+        "q": ["1", "é"],
+    }
+    answer = client.put("/json", json={"a": ["é", None]})
+    assert (answer.status_code, answer.json()) == (
+        *(201, {"echo": {"a": ["é", None]}}),
+    )
+    assert answer.headers["x-kind"] == "echo"
+    assert client.get("/old", follow_redirects=True).text == "hello"
+
+
+# The others have none on WSGI.
+@pytest.mark.parametrize("name", ["flask", "django"], indirect=True)
+def test_an_async_view(client: httpx.Client) -> None:
+    for _ in range(3):
+        assert client.get("/async").text == "6"
+        assert client.get("/").text == "hello"
 
 
 def test_upload(client: httpx.Client) -> None:
