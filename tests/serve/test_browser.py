@@ -268,7 +268,9 @@ def test_a_page_with_a_websocket_of_fastapi(
     browser: Browser, serve_module: Servers
 ) -> None:
     pytest.importorskip("fastapi")
-    server = serve_module(FASTAPI, "--interface", "asgi", "--venv", sys.prefix)
+    server = serve_module(
+        FASTAPI, "--ws-per-message-deflate", "--venv", sys.prefix
+    )
     one, two = (Tab(browser, f"{server.url}/") for _ in range(2))
     for tab in (one, two):
         tab.until_text("state", "open chat permessage-deflate")
@@ -278,6 +280,6 @@ def test_a_page_with_a_websocket_of_fastapi(
             reader.until_text("log", f"2 {text};")
     one.js("ws.send('close')")
     one.until_text("state", "closed 4000 as you wish")
-    # A page that is left is a WebSocket that is closed, 1001.
-    two.load("about:blank")
-    wait_for(lambda: "left 1001" in server.stdout, "the page left", PATIENCE)
+    two.js("ws.close(3000, 'bye')")
+    two.until_text("state", "closed 3000")
+    wait_for(lambda: "left 3000" in server.stdout, "it is told", PATIENCE)
