@@ -10,9 +10,10 @@
 #include "rupy/base/log.h"
 #include "rupy/base/outlet.h"
 
+#include "access_text.h"
+
 enum {
     LINES_MAX = 256 * 1024, /* lines are dropped beyond that */
-    FIELD_MAX = 8 * 1024,   /* of what a client sent, in one line */
     USER_MAX = 64,
     LAST_MS = 1000, /* for the last lines, to whoever is slow to read */
 };
@@ -24,10 +25,9 @@ struct rp_access {
     size_t nrules;
     double sample, share; /* what has gathered; a line costs 1 */
     unsigned worker, pid;
-    struct rp_buf lines;
-    bool full;      /* something did not get into them */
-    int64_t second; /* that `time` is of */
-    char time[40];  /* [23/Nov/2026:10:00:00 +0000], or ISO 8601 */
+    struct rp_access_text text; /* whole lines */
+    int64_t second;             /* that `time` is of */
+    char time[40];              /* [23/Nov/2026:10:00:00 +0000], or ISO 8601 */
     size_t time_n;
     uint64_t lost; /* lines, since the last complaint */
 };
@@ -58,7 +58,8 @@ rp_access_new(const struct rp_access_options *o)
     a->worker = o->worker;
     a->pid = (unsigned)getpid();
     a->second = -1;
-    rp_buf_init(&a->lines, LINES_MAX);
+    rp_buf_init(&a->text.b, LINES_MAX);
+    a->text.json = a->format.json;
     return a;
 }
 
@@ -66,9 +67,9 @@ rp_access_new(const struct rp_access_options *o)
 static void
 lose(struct rp_access *a)
 {
-    for (size_t i = 0; i < a->lines.n; i++)
-        a->lost += a->lines.p[i] == '\n';
-    rp_buf_reset(&a->lines);
+    for (size_t i = 0; i < a->text.b.n; i++)
+        a->lost += a->text.b.p[i] == '\n';
+    rp_buf_reset(&a->text.b);
 }
 
 static void
@@ -85,11 +86,11 @@ rp_access_free(struct rp_access *a)
 {
     if (!a)
         return;
-    rp_outlet_flush(&a->out, &a->lines, LAST_MS);
+    rp_outlet_flush(&a->out, &a->text.b, LAST_MS);
     lose(a);
     complain(a);
     rp_outlet_fini(&a->out);
-    rp_buf_fini(&a->lines);
+    rp_buf_fini(&a->text.b);
     free(a->rules);
     free(a);
 }
@@ -136,8 +137,7 @@ static void
 set_time(struct rp_access *a)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    double now = rp_clock_wall();
-    time_t t = (time_t)now;
+    time_t t = rp_clock_wall_second();
     struct tm tm;
 
     if ((int64_t)t == a->second)
@@ -152,89 +152,6 @@ set_time(struct rp_access *a)
                  months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
                  tm.tm_min, tm.tm_sec);
     a->time_n = strlen(a->time);
-}
-
-/* ---- Bytes ---- */
-
-static void
-put(struct rp_access *a, const char *p, size_t n)
-{
-    if (rp_buf_add(&a->lines, p, n) < 0)
-        a->full = true;
-}
-
-#define PUT(a, lit) put(a, lit, sizeof(lit) - 1)
-
-static bool
-is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* What a peer sent, so that it cannot end the field, the line, or speak to a
- * terminal: \xHH in text, \u00HH in JSON. */
-static void
-put_escaped(struct rp_access *a, struct rp_str s)
-{
-    static const char hex[] = "0123456789abcdef";
-    struct rp_buf *b = &a->lines;
-    size_t n = s.n < FIELD_MAX ? s.n : FIELD_MAX, i = 0, special = 0;
-    size_t width = a->format.json ? 6 : 4;
-
-    for (size_t k = 0; k < n; k++)
-        special += !is_plain((unsigned char)s.p[k]);
-    if (special == 0) {
-        put(a, s.p, n);
-        return;
-    }
-    if (rp_buf_reserve(b, n + special * (width - 1)) < 0) {
-        a->full = true;
-        return;
-    }
-    char *d = b->p + b->n;
-    for (; i < n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (is_plain(c)) {
-            *d++ = (char)c;
-            continue;
-        }
-        memcpy(d, a->format.json ? "\\u00" : "\\x", width - 2);
-        d += width - 2;
-        *d++ = hex[c >> 4];
-        *d++ = hex[c & 15];
-    }
-    b->n = (size_t)(d - b->p);
-}
-
-static void
-put_u64(struct rp_access *a, uint64_t v)
-{
-    char text[20];
-    size_t i = sizeof(text);
-
-    do
-        text[--i] = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
-    put(a, text + i, sizeof(text) - i);
-}
-
-static uint64_t
-microseconds(double seconds)
-{
-    return seconds > 0 ? (uint64_t)(seconds * 1e6 + 0.5) : 0;
-}
-
-/* printf() would cost more than the rest of the line. */
-static void
-put_seconds(struct rp_access *a, double seconds)
-{
-    uint64_t us = microseconds(seconds), rest = us % 1000000;
-    char text[7] = ".";
-
-    put_u64(a, us / 1000000);
-    for (int i = 6; i > 0; i--, rest /= 10)
-        text[i] = (char)('0' + rest % 10);
-    put(a, text, sizeof(text));
 }
 
 /* ---- Atoms ---- */
@@ -255,29 +172,29 @@ static void
 put_text(struct rp_access *a, struct rp_str s)
 {
     if (a->format.json)
-        PUT(a, "\"");
+        PUT(&a->text, "\"");
     else if (s.n == 0)
-        PUT(a, "-");
-    put_escaped(a, s);
+        PUT(&a->text, "-");
+    put_escaped(&a->text, s);
     if (a->format.json)
-        PUT(a, "\"");
+        PUT(&a->text, "\"");
 }
 
 static void
 put_line(struct rp_access *a, const struct rp_request *q)
 {
     if (!q) {
-        PUT(a, "-");
+        PUT(&a->text, "-");
         return;
     }
     if (a->format.json)
-        PUT(a, "\"");
-    put_escaped(a, q->method_name);
-    PUT(a, " ");
-    put_escaped(a, q->target);
-    put(a, q->minor ? " HTTP/1.1" : " HTTP/1.0", 9);
+        PUT(&a->text, "\"");
+    put_escaped(&a->text, q->method_name);
+    PUT(&a->text, " ");
+    put_escaped(&a->text, q->target);
+    put(&a->text, q->minor ? " HTTP/1.1" : " HTTP/1.0", 9);
     if (a->format.json)
-        PUT(a, "\"");
+        PUT(&a->text, "\"");
 }
 
 static void
@@ -294,7 +211,7 @@ static void
 put_peer(struct rp_access *a, const char *peer)
 {
     if (!peer[0] && !a->format.json)
-        PUT(a, "unix:");
+        PUT(&a->text, "unix:");
     else
         put_text(a, (struct rp_str){peer, strlen(peer)});
 }
@@ -302,20 +219,20 @@ put_peer(struct rp_access *a, const char *peer)
 static void
 put_time(struct rp_access *a)
 {
-    put(a, "\"", a->format.json);
-    put(a, a->time, a->time_n);
-    put(a, "\"", a->format.json);
+    put(&a->text, "\"", a->format.json);
+    put(&a->text, a->time, a->time_n);
+    put(&a->text, "\"", a->format.json);
 }
 
 static void
 put_first(struct rp_access *a, double first)
 {
     if (first >= 0)
-        put_seconds(a, first);
+        put_seconds(&a->text, first);
     else if (a->format.json)
-        PUT(a, "null");
+        PUT(&a->text, "null");
     else
-        PUT(a, "-");
+        PUT(&a->text, "-");
 }
 
 static void
@@ -332,7 +249,7 @@ put_atom(struct rp_access *a, const struct rp_access_piece *p,
         put_peer(a, r->peer);
         return;
     case RP_ACCESS_DASH:
-        PUT(a, "-");
+        PUT(&a->text, "-");
         return;
     case RP_ACCESS_USER:
         put_user(a, r);
@@ -361,20 +278,20 @@ put_atom(struct rp_access *a, const struct rp_access_piece *p,
         put_text(a, q->host);
         return;
     case RP_ACCESS_STATUS:
-        put_u64(a, (uint64_t)r->status);
+        put_u64(&a->text, (uint64_t)r->status);
         return;
     case RP_ACCESS_BYTES_OR_DASH:
         if (r->bytes == 0) {
-            PUT(a, "-");
+            PUT(&a->text, "-");
             return;
         }
-        put_u64(a, r->bytes);
+        put_u64(&a->text, r->bytes);
         return;
     case RP_ACCESS_BYTES:
-        put_u64(a, r->bytes);
+        put_u64(&a->text, r->bytes);
         return;
     case RP_ACCESS_RECEIVED:
-        put_u64(a, r->received);
+        put_u64(&a->text, r->received);
         return;
     case RP_ACCESS_FIELD:
         put_text(a, field_of(r, p->name));
@@ -383,29 +300,29 @@ put_atom(struct rp_access *a, const struct rp_access_piece *p,
         put_text(a, r->logged ? r->logged[p->index] : RP_STR(""));
         return;
     case RP_ACCESS_WHOLE_SECONDS:
-        put_u64(a, microseconds(r->seconds) / 1000000);
+        put_u64(&a->text, microseconds(r->seconds) / 1000000);
         return;
     case RP_ACCESS_MILLISECONDS:
-        put_u64(a, microseconds(r->seconds) / 1000);
+        put_u64(&a->text, microseconds(r->seconds) / 1000);
         return;
     case RP_ACCESS_MICROSECONDS:
-        put_u64(a, microseconds(r->seconds));
+        put_u64(&a->text, microseconds(r->seconds));
         return;
     case RP_ACCESS_SECONDS:
-        put_seconds(a, r->seconds);
+        put_seconds(&a->text, r->seconds);
         return;
     case RP_ACCESS_FIRST:
         put_first(a, r->first);
         return;
     case RP_ACCESS_PID:
         if (!a->format.json)
-            PUT(a, "<");
-        put_u64(a, a->pid);
+            PUT(&a->text, "<");
+        put_u64(&a->text, a->pid);
         if (!a->format.json)
-            PUT(a, ">");
+            PUT(&a->text, ">");
         return;
     case RP_ACCESS_WORKER:
-        put_u64(a, a->worker);
+        put_u64(&a->text, a->worker);
         return;
     case RP_ACCESS_ID:
         put_text(a, r->id);
@@ -430,22 +347,22 @@ put_all(struct rp_access *a, const struct rp_access_record *r)
     for (unsigned i = 0; i < f->n; i++) {
         const struct rp_access_piece *p = &f->pieces[i];
         if (!f->json) {
-            put(a, p->text.p, p->text.n);
+            put(&a->text, p->text.p, p->text.n);
         } else if (p->of_request && !r->request) {
             continue;
         } else {
-            put(a, is_first ? "{\"" : ",\"", 2);
-            put(a, p->text.p, p->text.n);
-            PUT(a, "\":");
+            put(&a->text, is_first ? "{\"" : ",\"", 2);
+            put(&a->text, p->text.p, p->text.n);
+            PUT(&a->text, "\":");
             is_first = false;
         }
         put_atom(a, p, r);
     }
     if (f->json && is_first)
-        PUT(a, "{");
+        PUT(&a->text, "{");
     if (f->json)
-        PUT(a, "}");
-    PUT(a, "\n");
+        PUT(&a->text, "}");
+    PUT(&a->text, "\n");
 }
 
 /* No line: a rule says so, or it is not in the sample.  The server's own
@@ -476,13 +393,13 @@ rp_access_add(struct rp_access *a, const struct rp_access_record *r)
         return;
     set_time(a);
     for (int attempt = 0; attempt < 2; attempt++) {
-        a->full = false;
-        before = a->lines.n;
+        a->text.full = false;
+        before = a->text.b.n;
         put_all(a, r);
-        if (!a->full)
+        if (!a->text.full)
             return;
         /* A whole line, or none. */
-        a->lines.n = before;
+        a->text.b.n = before;
         rp_access_flush(a);
     }
     a->lost++;
@@ -491,10 +408,10 @@ rp_access_add(struct rp_access *a, const struct rp_access_record *r)
 void
 rp_access_flush(struct rp_access *a)
 {
-    if (a->lines.n == 0)
+    if (a->text.b.n == 0)
         return;
-    if (rp_outlet_flush(&a->out, &a->lines, 0) < 0)
+    if (rp_outlet_flush(&a->out, &a->text.b, 0) < 0)
         lose(a);
-    else if (a->lines.n == 0)
+    else if (a->text.b.n == 0)
         complain(a);
 }

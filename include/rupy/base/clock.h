@@ -10,5 +10,7 @@ double rp_clock_mono(void);
 uint64_t rp_clock_mono_ns(void);
 /* Seconds since 1970-01-01 UTC, with fraction. */
 double rp_clock_wall(void);
+/* The whole seconds of it, a few milliseconds late and much cheaper. */
+int64_t rp_clock_wall_second(void);
 
 #endif

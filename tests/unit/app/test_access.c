@@ -83,6 +83,32 @@ START_TEST(a_combined_line_has_its_nine_fields)
 }
 END_TEST
 
+/* Fields are looked at in steps of eight bytes. */
+START_TEST(each_byte_is_escaped_wherever_it_stands)
+{
+    static const size_t lengths[] = {1, 7, 8, 9, 16, 17};
+    struct rp_request q = request;
+    struct rp_access_record r = record;
+    char path[17], want[64], special[8];
+
+    r.request = &q;
+    for (size_t i = 0; i < COUNT(lengths); i++)
+        for (size_t at = 0; at < lengths[i]; at++)
+            for (int c = 0; c < 256; c++) {
+                bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+                int n = (int)lengths[i];
+                memset(path, 'x', sizeof(path));
+                path[at] = (char)c;
+                q.path = (struct rp_str){path, lengths[i]};
+                snprintf(special, sizeof(special), plain ? "%c" : "\\x%02x", c);
+                snprintf(want, sizeof(want), "%.*s%s%.*s\n", (int)at,
+                         "xxxxxxxxxxxxxxxxx", special, n - 1 - (int)at,
+                         "xxxxxxxxxxxxxxxxx");
+                ck_assert_str_eq(lines("%(U)s", &r, 1), want);
+            }
+}
+END_TEST
+
 START_TEST(a_json_line_is_json)
 {
     const char *s = lines("json", &record, 1);
@@ -384,6 +410,7 @@ main(void)
     int failed;
 
     tcase_add_test(t, a_combined_line_has_its_nine_fields);
+    tcase_add_test(t, each_byte_is_escaped_wherever_it_stands);
     tcase_add_test(t, a_json_line_is_json);
     tcase_add_test(t, what_could_not_be_parsed_has_a_line_too);
     tcase_add_test(t, lines_are_written_whole_and_none_is_lost);
