@@ -122,6 +122,23 @@ name_thread(void)
     Py_XDECREF(name);
 }
 
+/* Python before 3.12 shows what it has named for ever. */
+static void
+forget_thread(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    PyObject *active = NULL;
+
+    if (threading && ident)
+        active = PyObject_GetAttrString(threading, "_active");
+    if (!active || PyObject_DelItem(active, ident) < 0)
+        PyErr_Clear();
+    Py_XDECREF(active);
+    Py_XDECREF(ident);
+    Py_XDECREF(threading);
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -144,6 +161,7 @@ thread_main(void *arg)
         PyEval_SaveThread();
     }
     PyEval_RestoreThread(state);
+    forget_thread();
     unref(pool);
     PyThreadState_Clear(state);
     PyThreadState_DeleteCurrent();

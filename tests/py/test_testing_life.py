@@ -321,3 +321,6 @@ def test_threads_and_descriptors_are_given_back() -> None:
             with contextlib.suppress(ZeroDivisionError):
                 client.get("/boom")
     assert count() <= before
+    there = os.listdir("/proc/self/task")
+    shown = {str(t.native_id) for t in threading.enumerate()}
+    assert shown <= set(there)
