@@ -48,11 +48,15 @@ class Around(_core.App):
         self._class_handlers: dict[type[BaseException], Layer] = {}
         self._mounts: list[Mount] = []
         self._mounted_in: list[tuple[Around, str]] = []
+        # Around all of it, in the application that is served: a function of
+        # _middleware.Step.
+        self._outermost: Callable[[Any], Any] | None = None
 
     def _has_around(self) -> bool:
         """Is there anything around handlers?"""
         return bool(
-            self._layers
+            self._outermost
+            or self._layers
             or self._afters
             or self._status_handlers
             or self._class_handlers

@@ -35,6 +35,10 @@ _call = _core.App._call
 # Of a `def` around function; requests beyond that wait for one.
 THREADS = 16
 
+#: Told of every exception that became an answer without a handler of the
+#: application's.
+on_unhandled: Callable[[BaseException], None] | None = None
+
 
 def before_only(
     apps: Sequence[Around],
@@ -43,6 +47,8 @@ def before_only(
     functions = []
     for app in apps:
         if app._afters or app._status_handlers or app._class_handlers:
+            return None
+        if app._outermost:
             return None
         for layer in app._layers:
             if layer.takes != 1 or layer.is_async:
@@ -61,6 +67,8 @@ def build(apps: Sequence[Around], debug: bool) -> Callable[[Request], Any]:
             step = _wrap(layer, step, fail)
         for layer in app._afters[::-1]:
             step = _after(layer, step, fail)
+    if apps[0]._outermost:
+        step = apps[0]._outermost(step)
 
     async def run(request: Request) -> object:
         response = await step(request)
@@ -318,6 +326,8 @@ def log_unhandled(
     request: Request, error: BaseException, where: str = ""
 ) -> None:
     """One line, and the traceback below it."""
+    if on_unhandled:
+        on_unhandled(error)
     name = getattr(request.state, "request_id", None)
     name = name or request.headers.get("x-request-id")
     label = f" (request id {name})" if name else ""

@@ -19,7 +19,6 @@ enum { QUEUE_MAX = 1024 }; /* jobs that wait */
 struct rp_pool {
     struct rp_loop *loop;
     PyInterpreterState *interp;
-    PyObject *context;
     double max_wait;
     unsigned nthreads;
     unsigned nrefs; /* GIL: the owner and every thread */
@@ -39,7 +38,6 @@ unref(struct rp_pool *pool)
         return;
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->wake);
-    Py_CLEAR(pool->context);
     PyMem_RawFree(pool);
 }
 
@@ -77,20 +75,16 @@ static void
 run(struct rp_pool *pool, struct rp_job *job)
 {
     double waited = rp_clock_mono() - job->queued;
-    PyObject *context;
 
     job->late = pool->max_wait > 0 && waited > pool->max_wait;
-    if (!job->late) {
-        context = PyContext_Copy(pool->context);
-        if (context && PyContext_Enter(context) == 0) {
-            job->run(job);
-            PyContext_Exit(context);
-        } else {
-            PyErr_WriteUnraisable(pool->context);
-            job->late = true; /* no memory: nothing has run */
-        }
-        Py_XDECREF(context);
+    if (!job->late && PyContext_Enter(job->context) == 0) {
+        job->run(job);
+        PyContext_Exit(job->context);
+    } else if (!job->late) {
+        PyErr_WriteUnraisable(job->context);
+        job->late = true; /* no memory: nothing has run */
     }
+    Py_CLEAR(job->context);
     /* Nobody is left to answer, and the loop is about to go. */
     if (pool->stopping) {
         job->done(job, true);
@@ -207,8 +201,7 @@ rp_pool_new(struct rp_loop *loop, unsigned nthreads, double max_wait)
     pool->nrefs = 1;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
-    pool->context = PyContext_CopyCurrent();
-    if (pool->context && start_threads(pool, nthreads) == 0)
+    if (start_threads(pool, nthreads) == 0)
         return pool;
     rp_pool_free(pool, 0);
     return NULL;
@@ -231,6 +224,7 @@ rp_pool_free(struct rp_pool *pool, double limit)
     pthread_mutex_unlock(&pool->lock);
     while ((job = waiting)) {
         waiting = job->next;
+        Py_CLEAR(job->context);
         job->done(job, true);
     }
 
@@ -254,6 +248,11 @@ rp_pool_submit(struct rp_pool *pool, struct rp_job *job)
 {
     int full;
 
+    job->context = rp_loop_copy_context(pool->loop);
+    if (!job->context) {
+        PyErr_Clear();
+        return -1;
+    }
     job->pool = pool;
     job->next = NULL;
     job->queued = rp_clock_mono();
@@ -266,6 +265,8 @@ rp_pool_submit(struct rp_pool *pool, struct rp_job *job)
         pthread_cond_signal(&pool->wake);
     }
     pthread_mutex_unlock(&pool->lock);
+    if (full)
+        Py_CLEAR(job->context);
     return full ? -1 : 0;
 }
 
@@ -298,6 +299,7 @@ rp_pool_expire(struct rp_pool *pool)
     now = rp_clock_mono();
     while ((job = take_late(pool, now))) {
         job->late = true;
+        Py_CLEAR(job->context);
         job->done(job, true);
     }
 }

@@ -366,9 +366,15 @@ rp_tapped_start(struct rp_py_state *st, struct rp_loop *loop,
 {
     struct tapped_object *t =
         PyObject_GC_New(struct tapped_object, st->tapped_type);
+    /* Variables that middleware has set are there for what it calls. */
+    PyObject *context = PyContext_CopyCurrent(), *before;
 
-    if (!t)
+    if (!t || !context) {
+        Py_XDECREF(context);
+        if (t)
+            PyObject_GC_Del(t);
         return NULL;
+    }
     memset((char *)t + sizeof(PyObject), 0, sizeof(*t) - sizeof(PyObject));
     t->st = st;
     t->loop = loop;
@@ -378,14 +384,17 @@ rp_tapped_start(struct rp_py_state *st, struct rp_loop *loop,
     t->sub = rp_exchange_tap(x, h, &tap_ops, t);
     if (!t->sub) {
         Py_DECREF(t);
+        Py_DECREF(context);
         return PyErr_NoMemory();
     }
     Py_INCREF(t); /* for the handler, until the end */
     *tapped = Py_NewRef((PyObject *)t);
+    before = rp_loop_swap_context(loop, context);
     if (h->ops == &rp_native_ops)
         rp_native_start_with(h->self, t->sub, Py_NewRef(request));
     else
         rp_exchange_start_tapped(t->sub);
+    Py_DECREF(rp_loop_swap_context(loop, before));
     if (t->given)
         return (PyObject *)t;
     t->waiter = rp_loop_create_future(loop);

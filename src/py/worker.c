@@ -11,6 +11,7 @@
 #include "rupy/py/hooks.h"
 #include "rupy/py/interface.h"
 #include "rupy/py/load.h"
+#include "rupy/py/spans.h"
 
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
 
@@ -362,6 +363,8 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
     if (!st)
         goto out;
     app = given ? Py_NewRef(given) : rp_py_load(c, ops->may_report, arg);
+    if (app && c->opentelemetry)
+        app = rp_py_add_spans(c, app, ops, arg);
     if (!app) {
         status = EXIT_APP;
         goto out;
@@ -383,6 +386,8 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
         if (module)
             result = PyObject_CallMethod(module, "run", "O", worker);
     }
+    if (c->opentelemetry)
+        rp_py_send_spans(ops, arg);
     if (result)
         status = (int)PyLong_AsLong(result);
 out:

@@ -9,6 +9,7 @@
 
 #include "rupy/base/clock.h"
 #include "rupy/py/hooks.h"
+#include "rupy/serve/title.h"
 
 enum { QUEUE_MAX = 256 * 1024, ANSWER_MAX = 64 * 1024 };
 
@@ -17,6 +18,7 @@ static const double exit_limit = 1;
 static int
 run_hooks(const struct rp_config *c, int fd)
 {
+    rp_title_set(c, c->door, "hooks");
     return rp_py_serve_hooks(c->python, fd);
 }
 
@@ -57,7 +59,7 @@ start(struct rp_hookproc *p)
         return;
     }
     p->is_new = p->is_loading = true;
-    set_doing(p, RP_STR("at its start"));
+    set_doing(p, RP_STR("(start)"));
 }
 
 /* The first message of the queue; it stays there. */
@@ -144,6 +146,17 @@ on_answer(struct rp_hookproc *p, char *answer)
     go_on(p);
 }
 
+static void
+complain(const struct rp_hookproc *p, const char *what)
+{
+    if (p->is_loading)
+        rp_error("the hooks do not run: their process, pid %d, %s",
+                 (int)p->child.pid, what);
+    else
+        rp_error("hook %s: its process, pid %d, %s", p->doing,
+                 (int)p->child.pid, what);
+}
+
 /* It is gone; another one does what is left, but not of an older file. */
 static void
 on_end(struct rp_hookproc *p)
@@ -170,8 +183,7 @@ hear(struct rp_hookproc *p)
             return;
         if (n <= 0) {
             if (!p->is_broken && !is_idle(p))
-                rp_error("hook %s: its process, pid %d, has ended", p->doing,
-                         (int)p->child.pid);
+                complain(p, "has ended");
             on_end(p);
             return;
         }
@@ -186,9 +198,7 @@ rp_hookproc_turn(struct rp_hookproc *p)
     hear(p);
     if (p->child.fd < 0 || is_idle(p) || rp_clock_mono() < p->due)
         return;
-    rp_error("hook %s has not come back after %g s: its process, pid %d, is "
-             "killed",
-             p->doing, RP_HOOK_LIMIT, (int)p->child.pid);
+    complain(p, "has not come back in time: it is killed");
     rp_pychild_kill(&p->child);
     on_end(p);
 }

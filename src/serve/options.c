@@ -447,6 +447,9 @@ static const struct rp_option options[] = {
     {GROUP, .name = "trace-context", .type = RP_OPTION_FLAG, .arg = "",
      .value = "off", FIELD(trace_context),
      .help = "read traceparent (W3C) for the access log and the application"},
+    {GROUP, .name = "opentelemetry", .type = RP_OPTION_FLAG, .arg = "",
+     .value = "off", FIELD(opentelemetry), .aliases = "otel",
+     .help = "a span for each request, by the OpenTelemetry SDK"},
     {GROUP, .name = "metrics", .type = RP_OPTION_STRING, .arg = "ADDR",
      FIELD(metrics), .aliases = "metrics-address", .fixed = true,
      .help = "the master answers /metrics, /-/live, /-/ready and /-/status "

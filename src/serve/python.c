@@ -38,6 +38,10 @@ rp_python_config(struct rp_py_worker_config *p, const struct rp_config *c,
         .threads = (unsigned)c->threads,
         .cancel_on_disconnect = c->cancel_on_disconnect,
         .queue_timeout = c->queue_timeout,
+        .opentelemetry = c->opentelemetry,
+        .service = c->name  ? c->name
+                   : c->app ? c->app
+                            : "rupy",
         .run = door->run,
     };
 }

@@ -11,8 +11,8 @@
 struct rp_pool;
 
 struct rp_job {
-    /* In a thread of the pool, with the GIL, in a fresh copy of the pool's
-     * context.  Leaves no exception. */
+    /* In a thread of the pool, with the GIL, in a copy of the context that
+     * driven handlers began with when it was submitted.  Leaves no exception. */
     void (*run)(struct rp_job *job);
     /* Then on the loop's thread.  Called once, also when run() was not: late
      * is true when the job waited longer than the pool allows, or the pool was
@@ -20,11 +20,12 @@ struct rp_job {
     void (*done)(struct rp_job *job, bool late);
     struct rp_job *next;
     struct rp_pool *pool;
+    PyObject *context;
     double queued; /* monotonic seconds */
     bool late;
 };
 
-/* nthreads > 0; jobs run in copies of the context that is current now.
+/* nthreads > 0.
  * max_wait: seconds in the queue, 0: no limit.
  * NULL with an exception. */
 struct rp_pool *rp_pool_new(struct rp_loop *loop, unsigned nthreads,
@@ -35,7 +36,7 @@ void rp_pool_free(struct rp_pool *pool, double limit);
 /* Give up what has waited longer than the pool allows.  Called once per turn
  * of the loop; pool may be NULL. */
 void rp_pool_expire(struct rp_pool *pool);
-/* 0, or -1 without an exception: the queue is full. */
+/* 0, or -1 without an exception: the queue is full, or no memory. */
 int rp_pool_submit(struct rp_pool *pool, struct rp_job *job);
 
 #endif

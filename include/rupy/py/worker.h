@@ -60,6 +60,8 @@ struct rp_py_worker_config {
     double queue_timeout;      /* seconds they may wait for one; 0: no limit */
     uint64_t *tick;            /* heartbeat, NULL: none */
     uint64_t *gil_wait;        /* see rp_loop_set_gil_wait(); NULL: not asked */
+    bool opentelemetry;        /* a span for each request */
+    const char *service;       /* what it is called there */
     struct rp_py_hooks *hooks; /* lent; NULL: none */
     bool only_load;            /* the application, and do not serve it */
     struct _object *run; /* called with the Worker, borrowed; NULL: the run()

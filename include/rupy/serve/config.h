@@ -147,7 +147,7 @@ struct rp_config {
     struct rp_strs access_log_fields, access_log_skip;
     double access_log_sample;
     double log_slow;
-    bool request_id, trace_context;
+    bool request_id, trace_context, opentelemetry;
     bool debug; /* tracebacks in answers */
     bool dev;   /* what it implies was set by rp_config_finish() */
     bool reload;
