@@ -471,7 +471,7 @@ class Servers:
             command += ["--bind", bind]
         # A test that fails shall not cost half a minute too.
         if "--graceful-timeout" not in options:
-            command += ["--graceful-timeout", "5s"]
+            command += ["--graceful-timeout", f"{5 * SLOWNESS}s"]
         command += options
         return self.start(
             command, port, env, cwd or self.folder, ready, limits, pass_fds

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pytest
 import sdist
+from serving import PRELOAD
 
 PLUGIN = Path(sdist.__file__).parent
 ALL = os.environ.get("RUPY_OWN_TESTS") == "all"
@@ -224,7 +225,7 @@ def test_their_own_tests_pass(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)} | PRELOAD,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
