@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from serving import (
     BINARY,
+    PRELOAD,
     START_DEADLINE,
     Load,
     Server,
@@ -735,7 +736,10 @@ def test_python_m_rupy_has_a_template_too(serve: Servers) -> None:
     (serve.folder / "imports").unlink()
     command = [sys.executable, "-m", "rupy", app, "--preload", "--workers", "2"]
     server = serve.start(
-        [*command, "--bind", f"127.0.0.1:{port}"], port, cwd=serve.folder
+        [*command, "--bind", f"127.0.0.1:{port}"],
+        port,
+        PRELOAD,
+        cwd=serve.folder,
     )
     wait_workers(server, 2)
     assert imports(serve) == templates(server)
@@ -758,7 +762,10 @@ def test_an_application_that_was_given_is_imported_already(
     assert server.stop() == 0
     (serve.folder / "imports").unlink()
     server = serve.start(
-        [sys.executable, str(path), str(port)], port, cwd=serve.folder
+        [sys.executable, str(path), str(port)],
+        port,
+        PRELOAD,
+        cwd=serve.folder,
     )
     wait_for(lambda: len(server.workers) == 2, "two workers")
     assert imports(serve) == [server.pid]
