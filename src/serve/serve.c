@@ -2,48 +2,21 @@
  * this process, or fork a master's workers. */
 #include "rupy/serve/serve.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "rupy/py/interp.h"
 #include "rupy/py/worker.h"
-#include "rupy/serve/admin.h"
 #include "rupy/serve/certs.h"
-#include "rupy/serve/daemon.h"
 #include "rupy/serve/errorpage.h"
-#include "rupy/serve/hooks.h"
-#include "rupy/serve/identity.h"
 #include "rupy/serve/logs.h"
-#include "rupy/serve/notify.h"
-#include "rupy/serve/pidfile.h"
 #include "rupy/serve/preload.h"
 #include "rupy/serve/process.h"
-#include "rupy/serve/reload.h"
 #include "rupy/serve/renew.h"
-#include "rupy/serve/sockets.h"
-#include "rupy/serve/statsd.h"
 #include "rupy/serve/title.h"
-#include "rupy/serve/upgrade.h"
 #include "rupy/serve/worker.h"
 
-struct service {
-    const struct rp_config *config; /* what new workers get */
-    struct rp_config *renewed;      /* the same, when it is ours; NULL */
-    const struct rp_door *door;
-    struct rp_sockets sockets;
-    struct rp_pidfile pidfile;
-    struct rp_upgrade upgrade;
-    struct rp_identity identity;
-    struct rp_notify notify;
-    struct rp_daemon daemon;
-    struct rp_reload *reload; /* NULL: none */
-    struct rp_hooks *hooks;   /* NULL: none */
-    struct rp_admin *admin;   /* NULL: none */
-    struct rp_statsd *statsd; /* NULL: none */
-    struct rp_admin_sockets asked;
-    bool handed_over; /* another master goes on with the sockets */
-};
+#include "serve_impl.h"
 
 /* ---- Certificates ---- */
 
@@ -223,125 +196,6 @@ on_turn(void *arg, struct rp_master *m)
     return rp_hooks_turn(s->hooks, fd);
 }
 
-static void
-fill_master(struct rp_master_config *m, const struct rp_config *c)
-{
-    m->workers = (uint32_t)c->workers;
-    m->max_workers = (uint32_t)c->max_workers;
-    m->timeout = c->timeout;
-    m->startup_timeout = c->startup_timeout;
-    m->graceful_timeout = c->graceful_timeout;
-    m->shutdown_delay = c->shutdown_delay;
-    m->recycle_parallel = (uint32_t)c->recycle_parallel;
-    m->boot_failures = (uint32_t)c->boot_failures;
-    m->backoff_min = c->respawn_backoff;
-    m->preload = c->preload;
-    if (c->reload)
-        m->boot_failures = UINT32_MAX;
-}
-
-/* Workers that run keep the files that they have; these are for the next. */
-static int
-open_access(struct service *s, const struct rp_config *c)
-{
-    int fd = -1;
-
-    if (c->access_log && (fd = rp_access_open(c)) < 0) {
-        rp_log_errno(RP_LOG_CRITICAL, "cannot write the access log %s",
-                     c->access_log);
-        return -1;
-    }
-    if (s->sockets.listeners.access_fd > STDOUT_FILENO)
-        close(s->sockets.listeners.access_fd);
-    s->sockets.listeners.access_fd = fd;
-    return 0;
-}
-
-/* For the workers to come; those that run look after theirs themselves. */
-static int
-renew_certs(const struct rp_config *c, struct rp_tls **tls)
-{
-    char error[512];
-
-    if (rp_certs_load(c, tls, error, sizeof(error)) == 0)
-        return 0;
-    rp_error("reload given up, the old certificates stay: %s", error);
-    return -1;
-}
-
-static void
-set_certs(struct service *s, struct rp_tls *tls)
-{
-    rp_tls_free(s->sockets.listeners.tls);
-    s->sockets.listeners.tls = tls;
-}
-
-/* Workers open the files again themselves when they were rotated. */
-static void
-own_logs(const struct service *s)
-{
-    if (rp_identity_own_fd(&s->identity, rp_log_fd()) < 0 ||
-        rp_identity_own_fd(&s->identity, s->sockets.listeners.access_fd) < 0)
-        rp_log_errno(RP_LOG_WARNING, "log files stay with another user");
-}
-
-static int
-on_reload(void *arg, struct rp_master_config *m)
-{
-    struct service *s = arg;
-    const struct rp_config *now = s->config;
-    struct rp_config *next;
-    struct rp_tls *tls;
-
-    rp_notify_reloading(&s->notify);
-    if (!now->origin) {
-        if (renew_certs(now, &tls) < 0)
-            return -1;
-        set_certs(s, tls);
-        return 0;
-    }
-    next = rp_config_renew(now);
-    if (!next)
-        return -1;
-    if (renew_certs(next, &tls) < 0) {
-        rp_config_free(next);
-        return -1;
-    }
-    if (rp_config_set_env(next, now, now->origin->environ_) < 0 ||
-        (rp_interp_is_running() && rp_interp_sync_environ() < 0)) {
-        rp_error("reload given up: %s", next->error);
-        goto fail;
-    }
-    if (rp_logs_open(next) < 0 || open_access(s, next) < 0)
-        goto fail;
-    set_certs(s, tls);
-    own_logs(s);
-    fill_master(m, next);
-    rp_notify_set_timeout(&s->notify, next->timeout);
-    rp_config_free(s->renewed);
-    s->config = s->renewed = next;
-    rp_admin_set_config(s->admin, next);
-    rp_hooks_reload(s->hooks, next);
-    return 0;
-
-fail:
-    rp_tls_free(tls);
-    rp_config_free(next);
-    return -1;
-}
-
-static void
-reopen_logs(void *arg)
-{
-    struct service *s = arg;
-
-    rp_logs_open(s->config);
-    open_access(s, s->config);
-    own_logs(s);
-    if (s->config->daemon)
-        rp_logs_capture(s->config);
-}
-
 static int
 run_master(struct service *s)
 {
@@ -354,9 +208,9 @@ run_master(struct service *s)
         .on_start = on_start,
         .on_death = on_death,
         .on_ready = on_ready,
-        .on_reload = on_reload,
+        .on_reload = rp_serve_reload,
         .on_stop = on_stop,
-        .reopen_logs = reopen_logs,
+        .reopen_logs = rp_serve_reopen_logs,
         .upgrade = upgrade,
         .on_turn = on_turn,
     };
@@ -364,7 +218,7 @@ run_master(struct service *s)
     int status = RP_EXIT_BIND;
 
     rp_master_config_init(&m);
-    fill_master(&m, s->config);
+    rp_serve_fill_master(&m, s->config);
     rp_log_set_name("master");
     rp_title_set(s->config, s->door, "master");
     s->asked = (struct rp_admin_sockets){s->sockets.listeners.fds,
@@ -428,7 +282,7 @@ start(struct service *s)
         rp_log(RP_LOG_CRITICAL, "%s", error);
         return RP_EXIT_USAGE;
     }
-    own_logs(s);
+    rp_serve_own_logs(s);
     if (load_certs(s) < 0)
         return RP_EXIT_USAGE;
     if (rp_hooks_new(&s->hooks, c) < 0)
@@ -500,7 +354,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
         config->preload = false;
     rp_upgrade_init(&s.upgrade, config->folder);
     read_manager(&s);
-    if (rp_logs_open(config) < 0 || open_access(&s, config) < 0)
+    if (rp_logs_open(config) < 0 || rp_serve_open_access(&s, config) < 0)
         status = RP_EXIT_USAGE;
     else if ((status = go_to_background(&s)) < 0)
         status = start(&s);
