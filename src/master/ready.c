@@ -4,6 +4,7 @@
  * each side, and end of file in both directions. */
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "rupy/master/worker.h"
@@ -108,14 +109,26 @@ rp_worker_is_orphan(struct rp_worker *w)
     return said == RP_SAID_GOODBYE;
 }
 
+static void
+do_nothing(int sig)
+{
+    (void)sig;
+}
+
 bool
 rp_worker_may_report_boot_failure(struct rp_worker *w)
 {
     uint32_t told = atomic_load(&w->board->reported_round);
+    struct sigaction nop = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+    struct sigaction old;
 
+    /* Another that has nothing to report may have ended already, and then the
+     * master sends all others home. */
+    sigaction(SIGTERM, &nop, &old);
     while (told < w->round)
         if (atomic_compare_exchange_weak(&w->board->reported_round, &told,
                                          w->round))
             return true;
+    sigaction(SIGTERM, &old, NULL);
     return false;
 }

@@ -59,7 +59,8 @@ bool rp_worker_is_orphan(struct rp_worker *w);
 char rp_worker_hear(struct rp_worker *w);
 
 /* True for the first of the workers that started together: a failure to load
- * the application is the same in all of them, and one traceback is enough. */
+ * the application is the same in all of them, and one traceback is enough.
+ * That one does not hear SIGTERM from then on, so that it comes to tell. */
 bool rp_worker_may_report_boot_failure(struct rp_worker *w);
 
 /* The loop turned.  At least once a second, idle or not; a worker silent for

@@ -150,6 +150,30 @@ START_TEST(a_boot_failure_ends_the_service_with_3_and_is_told_once)
 }
 END_TEST
 
+static int
+fail_to_boot_and_report_slowly(struct toy *t, struct rp_worker *w)
+{
+    if (!rp_worker_may_report_boot_failure(w))
+        return RP_EXIT_BOOT;
+    /* The others have ended, and the master has told everybody to go. */
+    for (int i = 0; i < 100; i++)
+        toy_nap();
+    atomic_fetch_add(&t->facts->reports, 1);
+    return RP_EXIT_BOOT;
+}
+
+START_TEST(who_reports_a_boot_failure_comes_to_its_end)
+{
+    struct toy t;
+
+    toy_init(&t, 4, fail_to_boot_and_report_slowly);
+    toy_start(&t);
+    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_BOOT);
+    ck_assert_uint_eq(t.facts->reports, 1);
+    toy_fini(&t);
+}
+END_TEST
+
 START_TEST(an_application_that_does_not_load_ends_it_with_4)
 {
     struct toy t;
@@ -379,6 +403,7 @@ main(void)
         a_crash_loop_backs_off_and_the_others_serve,
         who_has_lived_long_enough_is_replaced_at_once_again,
         a_boot_failure_ends_the_service_with_3_and_is_told_once,
+        who_reports_a_boot_failure_comes_to_its_end,
         an_application_that_does_not_load_ends_it_with_4,
         three_crashes_before_ready_are_enough,
         once_somebody_was_ready_a_boot_failure_is_retried,
