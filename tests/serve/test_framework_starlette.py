@@ -332,6 +332,9 @@ def test_files(client: httpx.Client) -> None:
     assert client.get("/static/").text == "<p>index</p>"
     assert client.get("/static/../app.py").status_code == 404
     assert client.get("/static/%2e%2e/app.py").status_code == 404
+    # Its path is relative, and goes to the server as it is.
+    answer = client.get("/download")
+    assert (answer.status_code, answer.text) == (200, "body { color: teal }")
     answer = client.get("/download", headers={"range": "bytes=-5"})
     assert (answer.status_code, answer.text) == (206, "eal }")
     name = answer.headers["content-disposition"]
