@@ -268,9 +268,12 @@ class TestClient(httpx.Client):
     def websocket_connect(
         self, url: str, subprotocols: Sequence[str] | None = None, **how: Any
     ) -> Session:
+        auth = how.pop("auth", None)
         request = self.build_request(
             "GET", urljoin("ws://testserver", url), **how
         )
+        if auth:
+            request = next(httpx.BasicAuth(*auth).auth_flow(request))
         return Session(self, request, subprotocols)
 
 
