@@ -123,12 +123,15 @@ rp_worker_may_report_boot_failure(struct rp_worker *w)
     struct sigaction old;
 
     /* Another that has nothing to report may have ended already, and then the
-     * master sends all others home. */
-    sigaction(SIGTERM, &nop, &old);
+     * master sends all others home.  Without one the process, and what its
+     * signals mean, may be somebody else's. */
+    if (w->fd >= 0)
+        sigaction(SIGTERM, &nop, &old);
     while (told < w->round)
         if (atomic_compare_exchange_weak(&w->board->reported_round, &told,
                                          w->round))
             return true;
-    sigaction(SIGTERM, &old, NULL);
+    if (w->fd >= 0)
+        sigaction(SIGTERM, &old, NULL);
     return false;
 }

@@ -102,6 +102,38 @@ START_TEST(one_of_each_round_may_report_its_failure)
 }
 END_TEST
 
+static bool
+term_ends_us(void)
+{
+    struct sigaction sa;
+
+    sigaction(SIGTERM, NULL, &sa);
+    return sa.sa_handler == SIG_DFL;
+}
+
+START_TEST(who_may_report_does_not_hear_sigterm_from_its_master)
+{
+    struct rp_board *b = rp_board_new(1);
+    struct rp_worker w;
+    int master;
+
+    signal(SIGTERM, SIG_DFL);
+    rp_worker_init_alone(&w, b);
+    ck_assert(rp_worker_may_report_boot_failure(&w));
+    ck_assert(term_ends_us());
+    pair(&w, b, &master);
+    ck_assert(!rp_worker_may_report_boot_failure(&w));
+    ck_assert(term_ends_us());
+    w.round = 2;
+    ck_assert(rp_worker_may_report_boot_failure(&w));
+    ck_assert(!term_ends_us());
+    signal(SIGTERM, SIG_DFL);
+    close(master);
+    close(w.fd);
+    rp_board_free(b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -111,6 +143,7 @@ main(void)
         it_is_an_orphan_too_when_the_master_did_not_read_to_the_end,
         a_worker_without_master_is_ready_and_no_orphan,
         one_of_each_round_may_report_its_failure,
+        who_may_report_does_not_hear_sigterm_from_its_master,
     };
 
     return toy_run_suite("ready", tests, sizeof(tests) / sizeof(tests[0]));
