@@ -393,7 +393,8 @@ def test_a_hook_that_hangs_does_not_stop_the_master(story: Story) -> None:
     assert other != helper
     assert server.stop() == 0
     assert story.heard("on_exit")
-    assert not is_alive(helper) and not is_alive(other)
+    for pid in (helper, other):
+        wait_for(lambda pid=pid: not is_alive(pid), f"{pid} has gone")
 
     story.write()
     story.write(

@@ -171,7 +171,7 @@ def test_a_request_that_waits_is_answered_before_the_end(
     two: Server, number: signal.Signals
 ) -> None:
     client = two.connect()
-    client.send(head_of("GET", "/sleep/500"))
+    client.send(head_of("GET", f"/sleep/{500 * SLOWNESS}"))
     wait_for(lambda: blocked(two, client), "a worker has it")
     two.tell(number)
     answer = client.answer()
