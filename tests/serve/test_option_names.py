@@ -31,6 +31,8 @@ ALIASES: list[tuple[list[str], str, Any, str]] = [
     (["--pidfile", "p"], "pid", "p", "gunicorn"),
     (["--process-name", "n"], "name", "n", "granian"),
     (["--proc-name", "n"], "name", "n", "gunicorn"),
+    (["--preload-app"], "preload", True, "gunicorn"),
+    (["--otel"], "opentelemetry", True, "others"),
     (["--pythonpath", "d"], "app-dir", ["d"], "gunicorn"),
     (["--working-dir", "/tmp"], "chdir", "/tmp", "granian"),
     (["--home", "v"], "venv", "v", "uwsgi"),
