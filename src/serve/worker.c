@@ -29,7 +29,9 @@
 #define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
 #define END_SHARE 0.2  /* of the graceful time, for the application's end ... */
 #define END_MAX 5.0    /* ... but not more: at its end the master kills */
-#define ROLL_GRACE 0.8 /* of the graceful time, when others go on serving */
+/* Of the time that requests get: for how long idle connections stay, at most.
+ * What one asks in the last moment has the rest. */
+#define ROLL_GRACE 0.8
 
 enum { NSIGNALS = 3 };
 
@@ -83,15 +85,17 @@ on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 stop(struct serving *s, const char *why)
 {
-    double limit = s->config->graceful_timeout, grace = IDLE_GRACE;
-    double end = limit * END_SHARE < END_MAX ? limit * END_SHARE : END_MAX;
+    double span = s->config->graceful_timeout, grace = IDLE_GRACE, most;
     int fd;
 
     if (s->stopping)
         return;
     fd = rp_worker_alive_fd(s->worker);
     s->stopping = true;
-    s->stop_at = rp_clock_mono() + limit - (fd >= 0 ? end : 0);
+    if (fd >= 0)
+        span -= fmin(span * END_SHARE, END_MAX);
+    most = span * ROLL_GRACE;
+    s->stop_at = rp_clock_mono() + span;
     rp_debug("stopping: %s", why);
     /* A proxy has idle connections to this worker in its pool.  While the
      * service goes on, it may keep them until it uses each once more; then the
@@ -100,8 +104,8 @@ stop(struct serving *s, const char *why)
         grace = 0; /* but they would show what the code was */
     else if (fd >= 0 && (!atomic_load(&s->worker->board->stopping) ||
                          atomic_load(&s->worker->board->handed_over)))
-        grace = limit * ROLL_GRACE;
-    rp_server_retire(s->server, grace < limit ? grace : limit, true);
+        grace = most;
+    rp_server_retire(s->server, fmin(grace, most), true);
     rp_links_retire(s->links);
     ev_timer_init(&s->drain, on_drain, 0, DRAIN_POLL);
     s->drain.data = s;

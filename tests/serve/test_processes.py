@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import time
@@ -236,6 +237,28 @@ def test_an_idle_connection_does_not_hold_up_the_end(serve: Servers) -> None:
     start = time.monotonic()
     assert server.exit_status() == 0
     assert time.monotonic() - start < 5
+
+
+def test_what_an_idle_connection_asks_last_has_time_left(
+    serve: Servers,
+) -> None:
+    """Else the deadline would come in the middle of it."""
+    server = serve(APP, "--graceful-timeout", "3s")
+    server.may_die = True
+    busy, idle = server.connect(), server.connect()
+    busy.send(head_of("GET", "/sleep/60000"))
+    assert idle.get("/").status == 200
+    wait_for(lambda: blocked(server, busy), "the worker has it")
+    server.tell(signal.SIGHUP)
+    ended = {}
+    while len(ended) < 2:
+        sockets = {c.sock: c for c in (busy, idle) if c not in ended}
+        for sock in select.select(list(sockets), [], [], 10)[0]:
+            ended[sockets[sock]] = time.monotonic()
+    assert idle.sock.recv(100) == b""
+    # It is told that there was no time: 503.
+    assert busy.sock.recv(9) == b"HTTP/1.1 "
+    assert ended[busy] - ended[idle] > 0.2
 
 
 @pytest.mark.parametrize("how", ["sleep", "block", "thread", "stubborn"])
