@@ -116,6 +116,21 @@ sink_flush(struct rp_sink *sink)
         rp_conn_flush(c);
 }
 
+/* The clock of a content's rate.  It stands while the handler is at work with
+ * what came. */
+static void
+time_content(struct rp_conn *c)
+{
+    double now = c->server->service->now;
+
+    if (c->asked > 0) {
+        c->asked += now - c->since;
+        return;
+    }
+    c->asked = now;
+    c->content = 0;
+}
+
 static void
 sink_wait(struct rp_sink *sink, enum rp_wait what)
 {
@@ -124,10 +139,10 @@ sink_wait(struct rp_sink *sink, enum rp_wait what)
     /* The clock of a head runs from its first byte, whatever trickles. */
     if (what == RP_WAIT_HEAD && c->wait == RP_WAIT_HEAD)
         return;
-    if (what == RP_WAIT_CONTENT && c->wait != RP_WAIT_CONTENT) {
-        c->asked = c->server->service->now;
-        c->content = 0;
-    }
+    if (what == RP_WAIT_CONTENT && c->wait != RP_WAIT_CONTENT)
+        time_content(c);
+    else if (what != RP_WAIT_CONTENT && what != RP_WAIT_HANDLER)
+        c->asked = 0; /* the next request */
     c->wait = what;
     c->since = c->server->service->now;
     rp_conn_arm(c);

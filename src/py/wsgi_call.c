@@ -410,7 +410,9 @@ wsgi_stop(void *self, struct rp_exchange *x)
         rp_exchange_is_stuck(x);
     call->x = NULL;
     call->gone = true;
-    if (call->thread)
+    if (call->thread && call->needs > 0)
+        rp_wsgi_thread_fetch(call);
+    else if (call->thread)
         rp_wsgi_thread_wake(call);
     else if (call->readable)
         Py_DECREF((PyObject *)call);
@@ -427,12 +429,10 @@ wsgi_eof(void *self, struct rp_exchange *x)
     (void)self;
     if (!call || rp_exchange_content_end(x) != RP_CONTENT_CUT)
         return;
-    if (call->thread) {
-        rp_wsgi_body_take(&call->body, x, 0);
-        rp_wsgi_thread_wake(call);
-    } else if (call->readable) {
+    if (call->thread)
+        rp_wsgi_thread_fetch(call);
+    else if (call->readable)
         give_up(call, 400);
-    }
 }
 
 static void
@@ -443,12 +443,10 @@ wsgi_content(void *self, struct rp_exchange *x)
     (void)self;
     if (!call)
         return;
-    if (call->thread) {
-        rp_wsgi_body_take(&call->body, x, 0);
-        rp_wsgi_thread_wake(call);
-    } else if (call->readable) {
+    if (call->thread)
+        rp_wsgi_thread_fetch(call);
+    else if (call->readable)
         collect(call);
-    }
 }
 
 static void

@@ -130,31 +130,26 @@ read_spool(struct rp_wsgi_body *b)
     return 1;
 }
 
+/* 1: there is more of it than there was, 0: that was all, -1: exception */
 static int
-wait_for_client(struct rp_wsgi_call *call)
+wait_for_client(struct rp_wsgi_call *call, size_t n)
 {
     struct rp_wsgi_body *b = &call->body;
     size_t had = available(b);
 
-    while (available(b) == had && !b->complete) {
-        if (!call->x || !call->thread || b->cut) {
-            PyErr_SetString(PyExc_ConnectionResetError,
-                            "the client is gone before its content was "
-                            "complete");
-            return -1;
-        }
-        call->waiting = true;
-        rp_wsgi_thread_poke(call);
-        do
-            rp_wsgi_thread_wait(call);
-        while (call->waiting);
-    }
-    return available(b) > had;
+    if (call->thread && !b->cut)
+        rp_wsgi_thread_need(call, n);
+    if (available(b) > had || b->complete)
+        return available(b) > had;
+    PyErr_SetString(PyExc_ConnectionResetError,
+                    "the client is gone before its content was complete");
+    return -1;
 }
 
-/* 1: there is more in memory than before, 0: there is no more, -1: exception */
+/* Have more in memory than before, and n bytes if there are as many.  1: there
+ * is more, 0: there is no more, -1: exception */
 static int
-fill(struct rp_wsgi_call *call)
+fill(struct rp_wsgi_call *call, size_t n)
 {
     struct rp_wsgi_body *b = &call->body;
 
@@ -164,7 +159,7 @@ fill(struct rp_wsgi_call *call)
     }
     if (b->fd_off < b->fd_size)
         return read_spool(b);
-    return b->complete ? 0 : wait_for_client(call);
+    return b->complete ? 0 : wait_for_client(call, n);
 }
 
 /* n bytes from the front. */
@@ -220,7 +215,7 @@ input_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (!call)
         return PyBytes_FromStringAndSize(NULL, 0);
     while (more > 0 && available(&call->body) < size)
-        more = fill(call);
+        more = fill(call, size);
     if (more < 0)
         return NULL;
     if (size > available(&call->body))
@@ -247,7 +242,7 @@ read_line(struct rp_wsgi_call *call, size_t size)
             n = (size_t)(end - from) + 1;
         if (end || n >= size || more == 0)
             break;
-        more = fill(call);
+        more = fill(call, n + 1);
         if (more < 0)
             return NULL;
     }

@@ -153,17 +153,25 @@ deliver(struct rp_wsgi_call *call)
     }
 }
 
-static void
-fetch_content(struct rp_wsgi_call *call)
+void
+rp_wsgi_thread_fetch(struct rp_wsgi_call *call)
 {
-    if (!call->x || !call->waiting)
+    struct rp_wsgi_body *b = &call->body;
+
+    if (call->x && rp_wsgi_body_take(b, call->x, 0) < 0) {
+        rp_log_errno(RP_LOG_ERROR, "no room for content");
+        b->cut = true;
+    }
+    if (call->needs == 0)
         return;
-    rp_wsgi_body_take(&call->body, call->x, 0);
-    if (call->body.buf.n > call->body.off || call->body.complete ||
-        call->body.cut)
-        call->waiting = false;
-    else
+    /* Not for each piece of it: a thread that wakes takes the GIL from others.
+     */
+    if (call->x && !b->complete && !b->cut && b->buf.n - b->off < call->needs) {
         rp_exchange_want_content(call->x);
+        return;
+    }
+    call->needs = 0;
+    rp_wsgi_thread_wake(call);
 }
 
 static void
@@ -174,8 +182,10 @@ on_poke(void *arg)
     if (call->thread) {
         call->thread->poked = false;
         deliver(call);
-        fetch_content(call);
-        rp_wsgi_thread_wake(call);
+        if (call->needs > 0)
+            rp_wsgi_thread_fetch(call);
+        else
+            rp_wsgi_thread_wake(call);
     }
     Py_DECREF((PyObject *)call);
 }
@@ -219,9 +229,6 @@ rp_wsgi_thread_wake(struct rp_wsgi_call *call)
 {
     struct rp_wsgi_thread *t = call->thread;
 
-    if (call->body.buf.n > call->body.off || call->body.complete ||
-        call->body.cut || !call->x)
-        call->waiting = false;
     pthread_mutex_lock(&t->lock);
     t->woken = true;
     pthread_cond_signal(&t->wake);
@@ -273,8 +280,9 @@ rp_wsgi_thread_poke(struct rp_wsgi_call *call)
     Py_DECREF((PyObject *)call);
 }
 
-void
-rp_wsgi_thread_wait(struct rp_wsgi_call *call)
+/* Until something changed, without the GIL. */
+static void
+wait(struct rp_wsgi_call *call)
 {
     struct rp_wsgi_thread *t = call->thread;
 
@@ -318,5 +326,16 @@ rp_wsgi_thread_flow(struct rp_wsgi_call *call)
     rp_wsgi_thread_poke(call);
     while (call->x && (call->thread->queued > RP_WSGI_QUEUE ||
                        rp_exchange_is_full(call->x)))
-        rp_wsgi_thread_wait(call);
+        wait(call);
+}
+
+void
+rp_wsgi_thread_need(struct rp_wsgi_call *call, size_t n)
+{
+    if (!call->x)
+        return;
+    call->needs = n;
+    rp_wsgi_thread_poke(call);
+    while (call->needs > 0)
+        wait(call);
 }

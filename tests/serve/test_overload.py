@@ -62,6 +62,12 @@ async def app(scope, receive, send):
             ends.append("cancelled")
             raise
     body = repr(ends).replace("'", '"').encode()
+    if scope["method"] == "POST":
+        body, more = b"", True
+        while more:
+            message = await receive()
+            more = message.get("more_body", False)
+            body += message.get("body", b"")
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body", "body": body})
 """
@@ -135,8 +141,10 @@ def test_over_the_limit_of_concurrency_it_is_503(serve: Servers) -> None:
             wait_for(lambda: c.get("/").status == 200, "200 again")
 
 
-def test_a_body_that_trickles_is_refused(serve: Servers) -> None:
-    server = serve(APP, "--body-min-rate", "1000")
+@pytest.mark.parametrize("app", [APP, ASGI], ids=["rupy", "asgi"])
+def test_a_body_that_trickles_is_refused(serve: Servers, app: str) -> None:
+    """Whether it is collected, or handed on piece by piece."""
+    server = serve(app, "--body-min-rate", "1000")
     head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
     with server.connect() as slow, server.connect() as fast:
         for client in (slow, fast):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from wsgi_story import FRAME, MODES, value
 
 APP = FRAME + r"""
 import hashlib
+import time
 
 def reads(environ, start_response):
     "By the steps in the query: r5 read(5), l readline(), L9 readlines(9) ..."
@@ -56,6 +58,17 @@ def raw_disconnect(environ, start_response):
 
 def get_log(environ, start_response):
     return say(start_response, log)
+
+def busy(environ, start_response):
+    "Seconds of CPU time that the worker has used."
+    return say(start_response, time.process_time())
+
+def switches(environ, start_response):
+    "How often this thread has waited."
+    with open("/proc/thread-self/status") as status:
+        words = status.read().split()
+    name = "voluntary_ctxt_switches:"
+    return say(start_response, int(words[words.index(name) + 1]))
 
 def errors(environ, start_response):
     out = environ["wsgi.errors"]
@@ -271,13 +284,30 @@ def test_w9_inline_the_application_is_not_called(serve: Servers) -> None:
     assert value(server.get("/get_log").text) == []
 
 
-def test_w9_slow_content_is_408(serve: Servers) -> None:
+@pytest.mark.parametrize("come", [0, 10, 25, 99])
+def test_w9_slow_content_is_408(serve: Servers, come: int) -> None:
+    """Whatever is there already of what the application wants to read."""
     for options in MODES.values():
         server = serve(APP, *options, "--body-timeout", "500ms")
+        before = value(server.get("/busy").text)
         with server.connect() as client:
             client.send(head_of("POST", "/raw_disconnect", body=b"x" * 100))
+            client.send(b"x" * come)
             assert client.answer().status == 408
-        assert server.get("/unread").status == 200
+        assert value(server.get("/busy").text) - before < 0.25
+
+
+def test_w9_a_thread_is_woken_for_what_it_asked(serve: Servers) -> None:
+    """Not for each piece of it: that takes the GIL from all others."""
+    server = serve(APP, "--threads", "1")
+    before = value(server.get("/switches").text)
+    with server.connect() as client:
+        client.send(head_of("POST", "/raw_reads?r", body=b"x" * 200))
+        for _ in range(100):
+            client.send(b"xx")
+            time.sleep(0.005)
+        assert value(client.answer().text) == [b"x" * 200]
+    assert value(server.get("/switches").text) - before < 50
 
 
 def test_w10_errors_go_to_the_log(server: Server) -> None:

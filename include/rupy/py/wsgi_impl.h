@@ -166,10 +166,11 @@ struct rp_wsgi_call {
     bool running;   /* its code is on the stack */
     bool queued;    /* will go on in the next turn */
     bool waiting;   /* on the loop's thread: its iterable is to be asked for
-                     * more; in a thread: for content */
+                     * more */
     bool gone;      /* the client went before the answer was complete */
     bool failed;
     bool readable; /* not started yet: its content is collected */
+    size_t needs;  /* bytes of content that a thread waits for; 0: none */
     int spool;     /* of write() on the loop's thread; -1: none */
     off_t spooled;
     struct rp_wsgi_body body;
@@ -250,11 +251,15 @@ void rp_wsgi_end(struct rp_wsgi_call *call);
 /* Run the call in the pool.  0, or -1: there is no room, or no memory. */
 int rp_wsgi_thread_start(struct rp_wsgi_call *call);
 /* Give the loop's thread something to do for the call: what is queued is sent
- * on, and content fetched when the call waits for it. */
+ * on, and content fetched when the call needs it. */
 void rp_wsgi_thread_poke(struct rp_wsgi_call *call);
-/* Wait until something changed, without the GIL. */
-void rp_wsgi_thread_wait(struct rp_wsgi_call *call);
-/* Loop's thread: something changed. */
+/* Wait, without the GIL, until body.buf has n bytes (1 and more) that were not
+ * read, or no more will come: body.complete, body.cut, or x is NULL. */
+void rp_wsgi_thread_need(struct rp_wsgi_call *call, size_t n);
+/* Loop's thread: there may be content, its end, or nobody who sends it. */
+void rp_wsgi_thread_fetch(struct rp_wsgi_call *call);
+/* Loop's thread: there is room for more of the answer, or nobody who reads
+ * it. */
 void rp_wsgi_thread_wake(struct rp_wsgi_call *call);
 /* Queue a piece: the bytes of owner, which is kept, or, owner being NULL, n
  * bytes that the caller puts into its data.  NULL with an exception. */
