@@ -27,8 +27,8 @@
 #define TICK_MIN 0.01
 #define DRAIN_POLL 0.01 /* between two looks at what is left */
 #define IDLE_GRACE 1.0  /* an idle connection may still ask one thing more */
-#define END_SHARE 0.2  /* of the graceful time, for the application's end ... */
-#define END_MAX 5.0    /* ... but not more: at its end the master kills */
+#define END_SHARE 0.2 /* of the graceful time, for the application's end ... */
+#define END_MAX 5.0   /* ... but not more: at its end the master kills */
 /* Of the time that requests get: for how long idle connections stay, at most.
  * What one asks in the last moment has the rest. */
 #define ROLL_GRACE 0.8
