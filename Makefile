@@ -262,6 +262,13 @@ check-slow: all
 	@RUPY_SERVE_BIN='$(abspath $(PROGRAM))' $(VENV)/bin/python \
 		tests/ops/slow $(SLOW)
 
+# ---- the units of scripts/deploy, under a systemd of their own ----
+
+check-systemd: all
+	@$(ENV) scripts/bootstrap test
+	$(call say,CHECK,systemd)
+	@$(VENV)/bin/python tests/ops/systemd
+
 # ---- fuzzing: libFuzzer, or without clang's runtime a driver of our own ----
 
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -444,6 +451,7 @@ make [target] [knob=value]
   check-autobahn  all of Autobahn's cases of WebSockets (ten minutes)
   check-slow      slow and idle clients: what others notice, and what they cost
   check-storm     signals without end under load; STORM='--app asgi hup'
+  check-systemd   the units of scripts/deploy under a real systemd (root)
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, loop, ws, ws_many and peers, beside other servers
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
@@ -477,7 +485,8 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all bench bootstrap check check-asyncio check-autobahn check-slow check-storm check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
+.PHONY: all bench bootstrap check check-asyncio check-autobahn check-slow check-storm check-systemd \
+	check-uvloop clean dist extension format fuzz fuzz-run fuzzers help install lint \
 	lint-tools objects run test uninstall unit $(LINTS) FORCE
 
 -include $(OBJS:.o=.d) $(wildcard $(BUILD)/check/obj/*/*.d) \
