@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from serving import (
     BINARY,
+    Load,
     Server,
     Servers,
     free_port,
@@ -263,6 +264,40 @@ def test_every_hook_hears_what_it_should(story: Story, preload: str) -> None:
     assert [e[2][2:] for e in heard if e[0] == "pre_fork"] == [[None, None]] * 4
     ended = {e[2]: e[3] for e in heard if e[0] == "child_exit"}
     assert ended == {e[1]: 0 for e in heard if e[0] == "worker_exit"}
+
+
+@PRELOAD
+def test_an_upgrade_is_told_to_the_hooks_of_both_masters(
+    story: Story, preload: str
+) -> None:
+    story.write()
+    pid_file = story.folder / "rupy.pid"
+    server = story.start("--workers=2", "--pid", str(pid_file), preload)
+    story.wait("worker_ready", 2)
+    with Load(server.address, "/pid") as load:
+        load.wait_ok(20)
+        server.tell(signal.SIGUSR2)
+        new = story.wait("on_ready", 2)[1][2]["pid"]
+        assert new != server.pid
+        server.may_die = True
+        server.tell(signal.SIGQUIT)
+        assert server.exit_status() == 0
+        load.wait_ok(20)
+    assert load.failed == []
+    # Each tells of itself and its own, and the old one's end is not the new's.
+    masters = {"on_starting": 2, "on_ready": 2, "on_exit": 1, "on_reload": 0}
+    for hook, times in masters.items():
+        pids = [e[2]["pid"] for e in story.heard(hook)]
+        assert pids == [server.pid, new][:times], hook
+    helpers = [{e[1] for e in story.heard("on_starting")}]
+    helpers.append({e[1] for e in story.heard("on_ready")})
+    assert helpers[0] == helpers[1] and len(helpers[0]) == 2
+    assert len(story.heard("worker_exit")) == 2
+    assert len(story.heard("child_exit")) == 2
+    os.kill(new, signal.SIGTERM)
+    assert story.wait("on_exit", 2)[1][2]["pid"] == new
+    wait_for(lambda: not is_alive(new), "the new master has gone")
+    assert len(story.heard("worker_exit")) == 4
 
 
 @PRELOAD
