@@ -171,7 +171,13 @@ def _add_dirs(app_dirs: Sequence[str]) -> list[str]:
 
 def _put_first(dirs: list[str]) -> None:
     sys.path[:] = dirs + [d for d in sys.path if d not in dirs]
-    importlib.invalidate_caches()
+    # importlib.invalidate_caches() would import importlib.metadata and with it
+    # half of the library.
+    for d in dirs:
+        finder = sys.path_importer_cache.get(d)
+        invalidate = getattr(finder, "invalidate_caches", None)
+        if invalidate:
+            invalidate()
 
 
 def _import(name: str, dirs: list[str]) -> ModuleType:

@@ -34,6 +34,7 @@ class Authority:
             "req", "-x509", *EC, "-keyout", str(self.own.key),
             "-out", str(self.own.cert), "-days", "30",
             "-subj", f"/CN=Test {name}",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
 
     def sign(self, stem: str, name: str, days: int = 30) -> Pair:
