@@ -145,9 +145,11 @@ class Story:
 
     def heard(self, hook: str = "") -> list[Any]:
         try:
-            lines = (self.folder / "heard").read_text().splitlines()
+            text = (self.folder / "heard").read_text()
         except FileNotFoundError:
             return []
+        # The last line may be half written.
+        lines = text[: text.rfind("\n") + 1].splitlines()
         events = [json.loads(line) for line in lines]
         return [e for e in events if not hook or e[0] == hook]
 
