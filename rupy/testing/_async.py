@@ -9,14 +9,23 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, Unpack
 
-from rupy import Headers
 from rupy._errors import WebSocketDisconnect
 
-from ._client import How, HowWebSocket
 from ._frames import Frames
-from ._request import MISSING, Base, Prepared, Response, chunk_of
+from ._request import (
+    LAST_CHUNK,
+    Base,
+    How,
+    HowWebSocket,
+    Prepared,
+    Response,
+    chunk_of,
+    is_async,
+    next_piece,
+    pieces_of,
+)
 from ._server import Worker
-from ._websocket import WebSocketDenied, check_accepted
+from ._websocket import End, accepted
 from ._wire import AnswerParser, ProtocolError
 
 _READ = 1 << 16
@@ -112,7 +121,7 @@ class AsyncStreamResponse(Response):
         return self._body
 
 
-class AsyncWebSocket:
+class AsyncWebSocket(End):
     """As WebSocket, to be awaited."""
 
     def __init__(
@@ -123,33 +132,13 @@ class AsyncWebSocket:
         look: Callable[[bool], Awaitable[None]],
         timeout: float | None,
     ) -> None:
-        self.response = response
+        super().__init__(response, frames, timeout)
         self._conn = conn
-        self._frames = frames
         self._look = look
-        self._timeout = timeout
-
-    @property
-    def subprotocol(self) -> str | None:
-        return self.response.headers.get("sec-websocket-protocol")
-
-    @property
-    def headers(self) -> Headers:
-        return self.response.headers
-
-    @property
-    def close_code(self) -> int | None:
-        return self._frames.close_code
-
-    @property
-    def close_reason(self) -> str:
-        return self._frames.close_reason
 
     async def send(self, message: str | bytes) -> None:
         """Raises WebSocketDisconnect when it is closed."""
-        if self.close_code is not None or self._frames.close_sent:
-            raise WebSocketDisconnect(self.close_code or 1006)
-        self._frames.send(message)
+        self._queue(message)
         await self._conn.limit(self._flush(), self._timeout)
 
     async def send_text(self, text: str) -> None:
@@ -163,14 +152,11 @@ class AsyncWebSocket:
 
     async def receive(self) -> str | bytes:
         """The next message; raises as WebSocket.receive() does."""
-        frames = self._frames
-        await self._run(
-            lambda: bool(frames.messages) or frames.close_code is not None
-        )
-        if frames.messages:
-            return frames.messages.popleft()
+        await self._run(self._has_news)
+        if self._frames.messages:
+            return self._frames.messages.popleft()
         await self._look(True)
-        raise WebSocketDisconnect(frames.close_code or 1006, self.close_reason)
+        raise self._disconnect()
 
     async def receive_text(self) -> str:
         message = await self.receive()
@@ -193,9 +179,9 @@ class AsyncWebSocket:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close, and wait for the server to close as well."""
-        if self.close_code is None:
+        if not self._is_closed():
             self._frames.close(code, reason)
-            await self._run(lambda: self._frames.close_code is not None)
+            await self._run(self._is_closed)
 
     async def _flush(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -274,19 +260,6 @@ class AsyncTestClient(Base):
             history.append(answer)
         return answer
 
-    def _prepared(self, method: str, url: str, how: How) -> Prepared:
-        return self._prepare(
-            method,
-            url,
-            how.get("params"),
-            how.get("headers"),
-            how.get("cookies"),
-            how.get("content"),
-            how.get("data"),
-            how.get("files"),
-            how.get("json", MISSING),
-        )
-
     async def _connect(self, what: str) -> _Connection:
         worker = await self._start()
         return await _Connection.open(worker.connect(), what)
@@ -300,24 +273,12 @@ class AsyncTestClient(Base):
         try:
             await conn.write(self._head(request))
             conn.send(request)
-            await self._wait(
-                conn, parser, lambda: parser.head is not None, timeout
-            )
-            answer = self._response(request, parser)
-            stream = AsyncStreamResponse.__new__(AsyncStreamResponse)
-            stream.__dict__.update(vars(answer))
+            await self._wait(conn, parser, parser.has_head, timeout)
+            stream = self._response(AsyncStreamResponse, request, parser)
 
             async def pull() -> bytes | None:
-                await self._wait(
-                    conn,
-                    parser,
-                    lambda: bool(parser.chunks) or parser.done,
-                    timeout,
-                )
-                if parser.chunks:
-                    return parser.chunks.popleft()
-                stream.trailers = Headers(parser.trailers)
-                return None
+                await self._wait(conn, parser, parser.has_piece, timeout)
+                return next_piece(stream, parser)
 
             stream._pull = pull
             yield stream
@@ -382,31 +343,17 @@ class AsyncTestClient(Base):
     ) -> AsyncIterator[AsyncWebSocket]:
         """Open a WebSocket; see TestClient.websocket()."""
         timeout = how.get("timeout", self.timeout)
-        request, key = self._handshake(
-            url,
-            how.get("params"),
-            how.get("headers"),
-            how.get("cookies"),
-            how.get("subprotocols", ()),
-        )
+        request, key = self._handshake(url, how)
         conn = await self._connect(f"WebSocket {request.url}")
         parser = AnswerParser("GET")
         try:
             await conn.write(self._head(request))
-            await self._wait(
-                conn, parser, lambda: parser.head is not None, timeout
-            )
-            if parser.head is None or parser.head.status != 101:
+            await self._wait(conn, parser, parser.has_head, timeout)
+            if not parser.is_upgrade():
                 await self._wait(conn, parser, lambda: parser.done, timeout)
                 await self._look_async(True)
-                denied = self._response(request, parser)
-                denied._body = b"".join(parser.chunks)
-                raise WebSocketDenied(denied)
-            answer = self._response(request, parser)
-            check_accepted(answer, key)
-            frames = Frames()
-            if parser.rest:
-                frames.feed(parser.rest)
+            answer = self._response(Response, request, parser)
+            frames = accepted(answer, parser, key)
             ws = AsyncWebSocket(conn, answer, frames, self._look_async, timeout)
             yield ws
             self._look(False)
@@ -418,15 +365,11 @@ class AsyncTestClient(Base):
 
 async def _pieces(request: Prepared) -> AsyncIterator[bytes]:
     body: Any = request.body
-    if isinstance(body, bytes):
-        yield body
-    elif hasattr(body, "__aiter__"):
-        async for data in body:
-            if data:
-                yield chunk_of(data)
-        yield b"0\r\n\r\n"
-    elif body is not None:
-        for data in body:
-            if data:
-                yield chunk_of(data)
-        yield b"0\r\n\r\n"
+    if not is_async(body):
+        for data in pieces_of(request):
+            yield data
+        return
+    async for data in body:
+        if data:
+            yield chunk_of(data)
+    yield LAST_CHUNK

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable, Iterator
+from typing import Any, Unpack
 
-from rupy import Headers
-from rupy._errors import HeaderItems
-
-from . import _content
 from ._connection import Connection
-from ._frames import Frames
-from ._request import MISSING, Base, Prepared, Response, chunk_of, is_async
+from ._request import (
+    Base,
+    How,
+    HowWebSocket,
+    Prepared,
+    Response,
+    is_async,
+    next_piece,
+    pieces_of,
+)
 from ._server import Worker
-from ._websocket import WebSocket, WebSocketDenied, check_accepted
+from ._websocket import WebSocket, accepted
 from ._wire import AnswerParser, ProtocolError
-
-
-class How(TypedDict, total=False):
-    """What a request may have beside method and URL.
-
-    One of ``content``, ``data`` (with or without ``files``) and ``json``.
-    """
-
-    params: _content.Pairs
-    headers: HeaderItems
-    cookies: Mapping[str, str]
-    content: _content.Content
-    data: _content.Pairs
-    files: _content.Files
-    json: Any
-    follow_redirects: bool
-    timeout: float | None
-
-
-class HowWebSocket(TypedDict, total=False):
-    params: _content.Pairs
-    headers: HeaderItems
-    cookies: Mapping[str, str]
-    subprotocols: Iterable[str]
-    timeout: float | None
 
 
 class StreamResponse(Response):
@@ -145,19 +124,6 @@ class TestClient(Base):
             history.append(answer)
         return answer
 
-    def _prepared(self, method: str, url: str, how: How) -> Prepared:
-        return self._prepare(
-            method,
-            url,
-            how.get("params"),
-            how.get("headers"),
-            how.get("cookies"),
-            how.get("content"),
-            how.get("data"),
-            how.get("files"),
-            how.get("json", MISSING),
-        )
-
     @contextlib.contextmanager
     def _exchange(
         self, request: Prepared, timeout: float | None
@@ -168,23 +134,13 @@ class TestClient(Base):
         conn = Connection(self._start().connect(), what)
         parser = AnswerParser(request.method)
         try:
-            conn.send(self._head(request), _pieces(request))
-            self._wait(conn, parser, lambda: parser.head is not None, timeout)
-            answer = self._response(request, parser)
-            stream = StreamResponse.__new__(StreamResponse)
-            stream.__dict__.update(vars(answer))
+            conn.send(self._head(request), pieces_of(request))
+            self._wait(conn, parser, parser.has_head, timeout)
+            stream = self._response(StreamResponse, request, parser)
 
             def pull() -> bytes | None:
-                self._wait(
-                    conn,
-                    parser,
-                    lambda: bool(parser.chunks) or parser.done,
-                    timeout,
-                )
-                if parser.chunks:
-                    return parser.chunks.popleft()
-                stream.trailers = Headers(parser.trailers)
-                return None
+                self._wait(conn, parser, parser.has_piece, timeout)
+                return next_piece(stream, parser)
 
             stream._pull = pull
             yield stream
@@ -249,29 +205,17 @@ class TestClient(Base):
         WebSocketDenied, with the answer, when it is not accepted.
         """
         timeout = how.get("timeout", self.timeout)
-        request, key = self._handshake(
-            url,
-            how.get("params"),
-            how.get("headers"),
-            how.get("cookies"),
-            how.get("subprotocols", ()),
-        )
+        request, key = self._handshake(url, how)
         conn = Connection(self._start().connect(), f"WebSocket {request.url}")
         parser = AnswerParser("GET")
         try:
             conn.send(self._head(request))
-            self._wait(conn, parser, lambda: parser.head is not None, timeout)
-            if parser.head is None or parser.head.status != 101:
+            self._wait(conn, parser, parser.has_head, timeout)
+            if not parser.is_upgrade():
                 self._wait(conn, parser, lambda: parser.done, timeout)
                 self._look(True)
-                denied = self._response(request, parser)
-                denied._body = b"".join(parser.chunks)
-                raise WebSocketDenied(denied)
-            answer = self._response(request, parser)
-            check_accepted(answer, key)
-            frames = Frames()
-            if parser.rest:
-                frames.feed(parser.rest)
+            answer = self._response(Response, request, parser)
+            frames = accepted(answer, parser, key)
             ws = WebSocket(conn, answer, frames, self._look, timeout)
             yield ws
             self._look(False)
@@ -279,17 +223,6 @@ class TestClient(Base):
             self._look(True)
         finally:
             conn.close()
-
-
-def _pieces(request: Prepared) -> Iterator[bytes]:
-    body: Any = request.body
-    if isinstance(body, bytes):
-        yield body
-    elif body is not None:
-        for data in body:
-            if data:
-                yield chunk_of(data)
-        yield b"0\r\n\r\n"
 
 
 def _stop(worker: Worker) -> None:

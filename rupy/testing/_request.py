@@ -4,9 +4,9 @@ to the next request."""
 from __future__ import annotations
 
 import json as _json
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 
 from rupy import Headers
@@ -22,11 +22,32 @@ _REDIRECTS_MAX = 20
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
-class _Missing:
-    """None is JSON too."""
+# What is behind the last chunk (RFC 9112 7.1).
+LAST_CHUNK = b"0\r\n\r\n"
 
 
-MISSING: Any = _Missing()
+class _Common(TypedDict, total=False):
+    params: _content.Pairs
+    headers: HeaderItems
+    cookies: Mapping[str, str]
+    timeout: float | None
+
+
+class How(_Common, total=False):
+    """What a request may have beside method and URL.
+
+    One of ``content``, ``data`` (with or without ``files``) and ``json``.
+    """
+
+    content: _content.Content
+    data: _content.Pairs
+    files: _content.Files
+    json: Any
+    follow_redirects: bool
+
+
+class HowWebSocket(_Common, total=False):
+    subprotocols: Iterable[str]
 
 
 class TooManyRedirects(Exception):  # noqa: N818
@@ -77,6 +98,9 @@ class Response:
 
     def json(self) -> Any:
         return _json.loads(self.body)
+
+
+AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 
 def _charset(content_type: str) -> str:
@@ -160,34 +184,37 @@ class Base:
         path = quote(path or "/", safe=_SAFE)
         return urlunsplit((scheme, host, path, quote(query, safe=_SAFE), ""))
 
+    def _prepared(self, method: str, url: str, how: How) -> Prepared:
+        body, kind = _content.encode(
+            how.get("content"),
+            how.get("data"),
+            how.get("files"),
+            how.get("json"),
+            "json" in how,  # None is JSON too
+        )
+        return self._prepare(method, url, how, body, kind)
+
     def _prepare(
         self,
         method: str,
         url: str,
-        params: _content.Pairs | None,
-        headers: HeaderItems | None,
-        cookies: Mapping[str, str] | None,
-        content: _content.Content | None = None,
-        data: _content.Pairs | None = None,
-        files: _content.Files | None = None,
-        json: Any = MISSING,
+        how: _Common,
+        body: _content.Body | None = None,
+        kind: str | None = None,
     ) -> Prepared:
-        body, kind = _content.encode(
-            content, data, files, json, json is not MISSING
-        )
         fields = {"user-agent": "rupy.testing", "accept": "*/*"}
         if kind:
             fields["content-type"] = kind
         fields |= {n.lower(): v for n, v in self.headers.items()}
-        given = list(Headers(headers or ()).items())
+        given = list(Headers(how.get("headers") or ()).items())
         for name, _ in given:
             fields.pop(name.lower(), None)
         return Prepared(
             method.upper(),
-            self._url(url, params),
+            self._url(url, how.get("params")),
             [*fields.items(), *given],
             body,
-            dict(cookies or {}),
+            dict(how.get("cookies") or {}),
         )
 
     def _head(self, request: Prepared) -> bytes:
@@ -220,24 +247,17 @@ class Base:
                 raise ValueError(f"a line break in {line!r}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _handshake(
-        self,
-        url: str,
-        params: _content.Pairs | None,
-        headers: HeaderItems | None,
-        cookies: Mapping[str, str] | None,
-        subprotocols: Iterable[str],
-    ) -> tuple[Prepared, str]:
+    def _handshake(self, url: str, how: HowWebSocket) -> tuple[Prepared, str]:
         """The request of RFC 6455 4.1, and its key."""
         key = _frames.new_key()
-        request = self._prepare("GET", url, params, headers, cookies)
+        request = self._prepare("GET", url, how)
         request.fields += [
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", key),
         ]
-        offered = ", ".join(subprotocols)
+        offered = ", ".join(how.get("subprotocols", ()))
         if offered:
             request.fields.append(("sec-websocket-protocol", offered))
         scheme = "wss" if request.url.startswith(("https", "wss")) else "ws"
@@ -246,10 +266,12 @@ class Base:
 
     # ---- answers ----
 
-    def _response(self, request: Prepared, parser: AnswerParser) -> Response:
+    def _response(
+        self, kind: type[AnyResponse], request: Prepared, parser: AnswerParser
+    ) -> AnyResponse:
         assert parser.head is not None
         head = parser.head
-        r = Response(head, request.url, request.method, parser.interim)
+        r = kind(head, request.url, request.method, parser.interim)
         self.cookies.take(request.url, head.fields)
         for value in r.headers.getlist("set-cookie"):
             name, _, rest = value.partition("=")
@@ -302,3 +324,23 @@ def chunk_of(data: bytes) -> bytes:
 
 def is_async(body: _content.Body | None) -> bool:
     return isinstance(body, AsyncIterable)
+
+
+def pieces_of(request: Prepared) -> Iterator[bytes]:
+    """What is sent behind the head; not of content that is asynchronous."""
+    body: Any = request.body
+    if isinstance(body, bytes):
+        yield body
+    elif body is not None:
+        for data in body:
+            if data:
+                yield chunk_of(data)
+        yield LAST_CHUNK
+
+
+def next_piece(stream: Response, parser: AnswerParser) -> bytes | None:
+    """Once parser.has_piece(); None at the end, when trailers are known."""
+    if parser.chunks:
+        return parser.chunks.popleft()
+    stream.trailers = Headers(parser.trailers)
+    return None

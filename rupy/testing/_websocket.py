@@ -1,4 +1,4 @@
-"""The client's end of a WebSocket, for TestClient."""
+"""The client's end of a WebSocket: what both have, and TestClient's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rupy._errors import WebSocketDisconnect
 from ._connection import Connection
 from ._frames import Frames, accept_of
 from ._request import Response
-from ._wire import ProtocolError
+from ._wire import AnswerParser, ProtocolError
 
 
 class WebSocketDenied(Exception):  # noqa: N818
@@ -24,22 +24,15 @@ class WebSocketDenied(Exception):  # noqa: N818
         self.response = response
 
 
-class WebSocket:
-    """The client's end of a WebSocket."""
+class End:
+    """What is known of a WebSocket without waiting."""
 
     def __init__(
-        self,
-        conn: Connection,
-        response: Response,
-        frames: Frames,
-        look: Callable[[bool], None],
-        timeout: float | None,
+        self, response: Response, frames: Frames, timeout: float | None
     ) -> None:
         self.response = response
         """The answer to the handshake."""
-        self._conn = conn
         self._frames = frames
-        self._look = look
         self._timeout = timeout
 
     @property
@@ -60,11 +53,39 @@ class WebSocket:
     def close_reason(self) -> str:
         return self._frames.close_reason
 
-    def send(self, message: str | bytes) -> None:
-        """Raises WebSocketDisconnect when it is closed."""
-        if self.close_code is not None or self._frames.close_sent:
+    def _queue(self, message: str | bytes) -> None:
+        if self._is_closed() or self._frames.close_sent:
             raise WebSocketDisconnect(self.close_code or 1006)
         self._frames.send(message)
+
+    def _has_news(self) -> bool:
+        return bool(self._frames.messages) or self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return self.close_code is not None
+
+    def _disconnect(self) -> WebSocketDisconnect:
+        return WebSocketDisconnect(self.close_code or 1006, self.close_reason)
+
+
+class WebSocket(End):
+    """The client's end of a WebSocket."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        response: Response,
+        frames: Frames,
+        look: Callable[[bool], None],
+        timeout: float | None,
+    ) -> None:
+        super().__init__(response, frames, timeout)
+        self._conn = conn
+        self._look = look
+
+    def send(self, message: str | bytes) -> None:
+        """Raises WebSocketDisconnect when it is closed."""
+        self._queue(message)
         self._flush()
 
     def send_text(self, text: str) -> None:
@@ -82,14 +103,11 @@ class WebSocket:
         Raises what the handler raised, if that is why there is none, and
         WebSocketDisconnect when the server closed.
         """
-        frames = self._frames
-        self._run(
-            lambda: bool(frames.messages) or frames.close_code is not None
-        )
-        if frames.messages:
-            return frames.messages.popleft()
+        self._run(self._has_news)
+        if self._frames.messages:
+            return self._frames.messages.popleft()
         self._look(True)
-        raise WebSocketDisconnect(frames.close_code or 1006, self.close_reason)
+        raise self._disconnect()
 
     def receive_text(self) -> str:
         message = self.receive()
@@ -112,9 +130,9 @@ class WebSocket:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close, and wait for the server to close as well."""
-        if self.close_code is None:
+        if not self._is_closed():
             self._frames.close(code, reason)
-            self._run(lambda: self._frames.close_code is not None)
+            self._run(self._is_closed)
 
     def _flush(self) -> None:
         self._conn.send(self._frames.take_output())
@@ -132,6 +150,14 @@ class WebSocket:
             self._conn.flush(self._timeout)
 
 
-def check_accepted(answer: Response, key: str) -> None:
+def accepted(answer: Response, parser: AnswerParser, key: str) -> Frames:
+    """What goes on behind the answer to a handshake; WebSocketDenied."""
+    if not parser.is_upgrade():
+        answer._body = b"".join(parser.chunks)
+        raise WebSocketDenied(answer)
     if answer.headers.get("sec-websocket-accept") != accept_of(key):
         raise ProtocolError("Sec-WebSocket-Accept does not answer the key")
+    frames = Frames()
+    if parser.rest:
+        frames.feed(parser.rest)
+    return frames

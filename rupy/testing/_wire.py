@@ -68,6 +68,16 @@ class AnswerParser:
         self._chunked = False
         self._in_trailers = False
 
+    def has_head(self) -> bool:
+        return self.head is not None
+
+    def has_piece(self) -> bool:
+        """Or none comes any more."""
+        return bool(self.chunks) or self.done
+
+    def is_upgrade(self) -> bool:
+        return self.head is not None and self.head.status == 101
+
     def feed(self, data: bytes) -> None:
         if self.done:
             self.rest += data
