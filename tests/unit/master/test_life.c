@@ -9,8 +9,7 @@ START_TEST(workers_start_and_become_ready)
     struct toy t;
 
     toy_init(&t, 3, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 3);
+    toy_start_all(&t);
     wait_for(t.facts->ready_calls == 1);
     ck_assert_uint_eq(t.facts->starts, 3);
     ck_assert_uint_eq(t.facts->before_forks, 3);
@@ -50,8 +49,7 @@ START_TEST(a_killed_worker_is_replaced_within_a_second)
 
     toy_init(&t, 2, serve_one_request);
     t.config.backoff_min = TOY_PATIENCE;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     killed_at = rp_clock_mono();
     ck_assert_int_eq(kill(toy_pid(&t, 0), SIGSEGV), 0);
     wait_for(t.facts->starts == 3 && toy_ready(&t) == 2);
@@ -62,9 +60,7 @@ START_TEST(a_killed_worker_is_replaced_within_a_second)
     ck_assert_uint_eq(toy_log_count(&t, "in flight: GET /slow"), 1);
     rp_board_sum(t.board, &sum);
     ck_assert_uint_eq(sum.requests, 3 * 41);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -91,9 +87,7 @@ START_TEST(a_crash_loop_backs_off_and_the_others_serve)
     ck_assert_double_ge(rp_clock_mono() - began, 0.65);
     wait_for(toy_log_count(&t, "exited with status 7") >= 5);
     wait_for(toy_ready(&t) == 1);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -224,8 +218,7 @@ START_TEST(once_somebody_was_ready_a_boot_failure_is_retried)
 
     toy_init(&t, 1, fail_later);
     t.config.backoff_min = 0.02;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     t.facts->broken = 1;
     kill(toy_pid(&t, 0), SIGKILL);
     wait_for(t.facts->starts >= 6);
@@ -233,9 +226,7 @@ START_TEST(once_somebody_was_ready_a_boot_failure_is_retried)
     ck_assert_uint_ge(t.facts->reports, 4);
     t.facts->broken = 0;
     wait_for(toy_ready(&t) == 1);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -286,17 +277,14 @@ START_TEST(a_hung_worker_gets_an_abort_and_a_successor)
 
     toy_init(&t, 1, hang_when_told);
     t.config.timeout = 0.5;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     t.facts->go = 1;
     wait_for(t.facts->starts == 2 && toy_ready(&t) == 1);
     ck_assert_uint_eq(t.facts->aborts, 1);
     ck_assert_uint_eq(toy_log_count(&t, "silent for"), 1);
     ck_assert_uint_eq(toy_log_count(&t, "killed by SIGABRT"), 1);
     ck_assert_uint_ge(toy_log_count(&t, "in flight: GET /hang"), 1);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -335,8 +323,7 @@ START_TEST(a_stopped_master_does_not_blame_the_workers_for_it)
      * first and sees old ticks. */
     toy_init(&t, 1, toy_serve);
     t.config.timeout = 2.0;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     ck_assert_int_eq(kill(-t.master, SIGSTOP), 0);
     until = rp_clock_mono() + 2.5;
     wait_for(rp_clock_mono() > until);
@@ -371,8 +358,7 @@ START_TEST(who_was_forked_later_does_not_hide_the_masters_death)
 
     /* The last one inherits the master's ends of all the others' pairs. */
     toy_init(&t, 3, last_one_stays);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 3);
+    toy_start_all(&t);
     toy_signal(&t, SIGKILL);
     wait_for(t.facts->orphans == 2);
     t.facts->go = 1;
@@ -385,8 +371,7 @@ START_TEST(workers_leave_when_the_master_is_killed)
     struct toy t;
 
     toy_init(&t, 3, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 3);
+    toy_start_all(&t);
     toy_signal(&t, SIGKILL);
     wait_for(t.facts->orphans == 3);
     ck_assert_uint_eq(t.facts->terms, 0);

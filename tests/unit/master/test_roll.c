@@ -19,8 +19,7 @@ START_TEST(hup_replaces_every_worker_and_never_has_fewer)
     uint32_t least = 3, most = 0;
 
     toy_init(&t, 3, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 3);
+    toy_start_all(&t);
     toy_signal(&t, SIGHUP);
     while (toy_log_count(&t, "generation 2 serves") == 0) {
         uint32_t ready = toy_ready(&t);
@@ -37,9 +36,7 @@ START_TEST(hup_replaces_every_worker_and_never_has_fewer)
     ck_assert_uint_eq(t.facts->starts, 6);
     ck_assert_uint_eq(t.facts->reloads, 1);
     ck_assert_uint_eq(t.board->deaths, 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -48,8 +45,7 @@ START_TEST(a_generation_that_does_not_boot_is_given_up)
     struct toy t;
 
     toy_init(&t, 2, fail_if_broken);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     t.facts->broken = 1;
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "reload given up") == 1);
@@ -62,9 +58,7 @@ START_TEST(a_generation_that_does_not_boot_is_given_up)
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "generation 3 serves") == 1);
     ck_assert(toy_all_generation(&t, 3));
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -81,8 +75,7 @@ START_TEST(hup_during_a_reload_ends_at_the_newest)
     struct toy t;
 
     toy_init(&t, 2, hang_if_broken);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     t.facts->broken = 1;
     toy_signal(&t, SIGHUP);
     wait_for(rp_board_count(t.board, RP_WORKER_STARTING) == 1);
@@ -102,8 +95,7 @@ START_TEST(an_old_worker_that_dies_during_the_reload_is_not_missed)
     pid_t old;
 
     toy_init(&t, 1, hang_if_broken);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     old = toy_pid(&t, 0);
     t.facts->broken = 1;
     toy_signal(&t, SIGHUP);
@@ -131,8 +123,7 @@ START_TEST(many_reloads_wait_for_room_on_the_board)
     struct toy t;
 
     toy_init(&t, 4, leave_slowly);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 4);
+    toy_start_all(&t);
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "generation 2 serves") == 1);
     toy_signal(&t, SIGHUP);
@@ -166,8 +157,7 @@ START_TEST(a_worker_that_asks_is_replaced_before_it_goes)
     struct toy t;
 
     toy_init(&t, 1, recycle_once);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     t.facts->go = 1;
     wait_for(t.facts->starts == 2 && t.facts->terms == 1);
     wait_for(toy_ready(&t) == 1 &&
@@ -175,9 +165,7 @@ START_TEST(a_worker_that_asks_is_replaced_before_it_goes)
     ck_assert_uint_eq(t.board->deaths, 0);
     ck_assert_uint_eq(t.board->recycled[RP_RECYCLE_LIFETIME], 1);
     ck_assert_uint_eq(t.board->recycled[RP_RECYCLE_RSS], 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -209,8 +197,7 @@ START_TEST(no_more_are_replaced_at_once_than_there_are_tokens)
 
     toy_init(&t, 4, recycle_all);
     t.config.recycle_parallel = 2;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 4);
+    toy_start_all(&t);
     t.facts->go = 1;
     wait_for(t.board->recycled[RP_RECYCLE_REQUESTS] == 4);
     wait_for(t.facts->starts == 6);

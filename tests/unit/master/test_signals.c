@@ -31,8 +31,7 @@ START_TEST(term_waits_for_a_slow_worker)
     struct toy t;
 
     toy_init(&t, 2, leave_slowly);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     toy_signal(&t, SIGTERM);
     wait_for(t.facts->terms == 2);
     ck_assert_uint_eq(t.board->stopping, 1);
@@ -52,8 +51,7 @@ START_TEST(who_ignores_term_is_killed_at_the_graceful_deadline)
 
     toy_init(&t, 2, ignore_term);
     t.config.graceful_timeout = 0.3;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     sent_at = rp_clock_mono();
     toy_signal(&t, SIGTERM);
     ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
@@ -68,8 +66,7 @@ START_TEST(quit_is_as_term)
     struct toy t;
 
     toy_init(&t, 1, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     toy_signal(&t, SIGQUIT);
     ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
     ck_assert_uint_eq(t.facts->terms, 1);
@@ -83,8 +80,7 @@ START_TEST(one_interrupt_is_graceful_and_two_are_quick)
     double sent_at;
 
     toy_init(&t, 2, leave_slowly);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     /* As a terminal does it: to all of the group. */
     kill(-t.master, SIGINT);
     wait_for(t.facts->terms == 2);
@@ -104,9 +100,7 @@ START_TEST(term_during_the_start_stops_it)
     toy_init(&t, 2, toy_serve);
     toy_start(&t);
     wait_for(t.facts->starts > 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -116,8 +110,7 @@ START_TEST(ttin_and_ttou_move_between_one_and_the_maximum)
 
     toy_init(&t, 2, toy_serve);
     t.config.max_workers = 3;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     toy_signal(&t, SIGTTIN);
     wait_for(toy_ready(&t) == 3);
     toy_signal(&t, SIGTTIN);
@@ -131,9 +124,7 @@ START_TEST(ttin_and_ttou_move_between_one_and_the_maximum)
     ck_assert_uint_eq(t.board->wanted, 1);
     ck_assert_uint_eq(toy_ready(&t), 1);
     ck_assert_uint_eq(t.board->deaths, 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -142,8 +133,7 @@ START_TEST(usr1_reopens_here_and_in_the_workers)
     struct toy t;
 
     toy_init(&t, 2, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     toy_signal(&t, SIGUSR1);
     wait_for(t.facts->reopens == 1 && t.facts->usr1s == 2);
     ck_assert_uint_eq(toy_ready(&t), 2);
@@ -182,8 +172,7 @@ START_TEST(winch_sends_the_workers_home_and_hup_calls_them_back)
     struct toy t;
 
     toy_init(&t, 2, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     toy_signal(&t, SIGWINCH);
     wait_for(t.facts->terms == 2 &&
              rp_board_count(t.board, RP_WORKER_FREE) == t.board->n);
@@ -200,9 +189,7 @@ START_TEST(winch_sends_the_workers_home_and_hup_calls_them_back)
     toy_signal(&t, SIGHUP);
     wait_for(toy_ready(&t) == 2 && toy_all_generation(&t, 2));
     ck_assert_uint_eq(t.board->deaths, 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -211,8 +198,7 @@ START_TEST(usr2_starts_another_master_and_only_one)
     struct toy t;
 
     toy_init(&t, 1, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     toy_signal(&t, SIGUSR2);
     wait_for(t.facts->upgrades == 1);
     toy_signal(&t, SIGUSR2);
@@ -227,9 +213,7 @@ START_TEST(usr2_starts_another_master_and_only_one)
     t.facts->broken = 1;
     wait_for(toy_log_count(&t, "exited with status 7: this one goes on") == 2);
     ck_assert_uint_eq(toy_ready(&t), 1);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -240,8 +224,7 @@ START_TEST(with_a_shutdown_delay_workers_go_on_for_so_long)
 
     toy_init(&t, 1, toy_serve);
     t.config.shutdown_delay = 0.5;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     start = rp_clock_mono();
     toy_signal(&t, SIGTERM);
     wait_for(t.board->stopping == 1);
@@ -258,14 +241,11 @@ START_TEST(a_second_term_ends_the_shutdown_delay)
 
     toy_init(&t, 1, toy_serve);
     t.config.shutdown_delay = 3600;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     toy_signal(&t, SIGTERM);
     wait_for(t.board->stopping == 1);
     ck_assert_uint_eq(t.facts->terms, 0);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -324,9 +304,7 @@ START_TEST(the_child_starts_with_a_clean_mask_and_clean_actions)
     sigprocmask(SIG_UNBLOCK, &some, NULL);
     wait_for(toy_ready(&t) == 1);
     ck_assert_uint_eq(t.facts->reports, 1);
-    toy_signal(&t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(&t), RP_EXIT_OK);
-    toy_fini(&t);
+    toy_stop(&t);
 }
 END_TEST
 

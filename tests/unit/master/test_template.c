@@ -12,14 +12,6 @@ preload(struct toy *t, uint32_t workers, toy_child *child)
     t->config.preload = true;
 }
 
-static void
-stop(struct toy *t)
-{
-    toy_signal(t, SIGTERM);
-    ck_assert_int_eq(toy_wait_exit(t), RP_EXIT_OK);
-    toy_fini(t);
-}
-
 /* The pid in the last line of the log that contains it. */
 static pid_t
 template_pid(struct toy *t)
@@ -72,14 +64,13 @@ START_TEST(a_killed_worker_is_forked_again_from_the_same_template)
     struct toy t;
 
     preload(&t, 2, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     kill(toy_pid(&t, 0), SIGSEGV);
     wait_for(t.facts->starts == 3 && toy_ready(&t) == 2);
     ck_assert_uint_eq(toy_log_count(&t, "killed by SIGSEGV"), 1);
     ck_assert_uint_eq(t.board->deaths, 1);
     ck_assert_uint_eq(t.facts->imports, 1);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -89,8 +80,7 @@ START_TEST(hup_forks_from_a_fresh_template)
     pid_t first;
 
     preload(&t, 3, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 3);
+    toy_start_all(&t);
     first = template_pid(&t);
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "generation 2 serves") == 1);
@@ -103,7 +93,7 @@ START_TEST(hup_forks_from_a_fresh_template)
     wait_for(t.facts->starts == 7 && toy_ready(&t) == 3);
     ck_assert(toy_all_generation(&t, 2));
     ck_assert_uint_eq(t.facts->imports, 2);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -123,8 +113,7 @@ START_TEST(a_fresh_template_that_fails_leaves_the_old_one)
 
     preload(&t, 2, toy_serve);
     t.import = fail_if_broken;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     first = template_pid(&t);
     t.facts->broken = 1;
     toy_signal(&t, SIGHUP);
@@ -141,7 +130,7 @@ START_TEST(a_fresh_template_that_fails_leaves_the_old_one)
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "generation 3 serves") == 1);
     ck_assert(toy_all_generation(&t, 3));
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -157,8 +146,7 @@ START_TEST(workers_that_do_not_boot_take_their_template_with_them)
     pid_t first;
 
     preload(&t, 2, fail_in_second);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     first = template_pid(&t);
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "reload given up") == 1);
@@ -167,7 +155,7 @@ START_TEST(workers_that_do_not_boot_take_their_template_with_them)
     kill(toy_pid(&t, 0), SIGKILL);
     wait_for(toy_ready(&t) == 2 && t.board->deaths == 2);
     ck_assert(toy_all_generation(&t, 1));
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -178,8 +166,7 @@ START_TEST(a_template_that_dies_is_replaced_and_workers_live_on)
 
     preload(&t, 2, toy_serve);
     t.config.backoff_min = 0.02;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     for (uint32_t i = 1; i <= 3; i++) {
         first = template_pid(&t);
         kill(first, SIGKILL);
@@ -191,7 +178,7 @@ START_TEST(a_template_that_dies_is_replaced_and_workers_live_on)
     kill(toy_pid(&t, 1), SIGKILL);
     wait_for(t.facts->starts == 3 && toy_ready(&t) == 2);
     ck_assert_uint_eq(t.board->deaths, 1);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -202,8 +189,7 @@ START_TEST(templates_and_workers_die_all_the_time)
 
     preload(&t, 4, toy_serve);
     t.config.backoff_min = t.config.backoff_max = 0.001;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 4);
+    toy_start_all(&t);
     for (uint32_t i = 0; i < 30; i++) {
         pid_t worker = toy_pid(&t, i % 4);
 
@@ -214,7 +200,7 @@ START_TEST(templates_and_workers_die_all_the_time)
     }
     wait_for(toy_ready(&t) == 4);
     wait_for(rp_board_count(t.board, RP_WORKER_FREE) == t.board->n - 4);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -298,15 +284,14 @@ START_TEST(a_reload_that_hangs_in_its_import_is_given_up)
     preload(&t, 2, toy_serve);
     t.import = hang_once_ready;
     t.config.startup_timeout = 0.5;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     t.facts->go = 1;
     toy_signal(&t, SIGHUP);
     wait_for(toy_log_count(&t, "reload given up: template") == 1);
     ck_assert_uint_eq(t.facts->aborts, 1);
     ck_assert_uint_eq(toy_ready(&t), 2);
     ck_assert(toy_all_generation(&t, 1));
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -316,12 +301,11 @@ START_TEST(term_does_not_wait_for_an_import)
 
     preload(&t, 2, toy_serve);
     t.import = hang_once_ready;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     t.facts->go = 1;
     toy_signal(&t, SIGHUP);
     wait_for(t.facts->imports == 2);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -342,7 +326,7 @@ START_TEST(hups_on_end_reach_the_newest)
              rp_board_count(t.board, RP_WORKER_FREE) == t.board->n - 2);
     wait_for(toy_all_generation(&t, t.board->reloads + 1));
     ck_assert_uint_eq(toy_log_count(&t, "given up"), 0);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -354,15 +338,14 @@ START_TEST(a_template_that_does_not_fork_is_aborted)
     preload(&t, 1, toy_serve);
     t.config.startup_timeout = 0.5;
     t.config.backoff_min = 0.02;
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     kill(template_pid(&t), SIGSTOP);
     kill(toy_pid(&t, 0), SIGKILL);
     wait_for(toy_log_count(&t, "does not fork: aborting it") == 1);
     wait_for(toy_ready(&t) == 1);
     ck_assert_uint_eq(t.facts->imports, 2);
     ck_assert_uint_eq(toy_log_count(&t, "was not forked"), 1);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -371,8 +354,7 @@ START_TEST(who_was_ordered_and_is_not_there_yet_is_told_to_go)
     struct toy t;
 
     preload(&t, 1, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     kill(template_pid(&t), SIGSTOP);
     toy_signal(&t, SIGTTIN);
     wait_for(rp_board_count(t.board, RP_WORKER_STARTING) == 1);
@@ -381,7 +363,7 @@ START_TEST(who_was_ordered_and_is_not_there_yet_is_told_to_go)
     kill(template_pid(&t), SIGCONT);
     wait_for(rp_board_count(t.board, RP_WORKER_FREE) == t.board->n - 1);
     ck_assert_uint_eq(toy_ready(&t), 1);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -390,8 +372,7 @@ START_TEST(usr1_reaches_the_template_and_who_starts)
     struct toy t;
 
     preload(&t, 1, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 1);
+    toy_start_all(&t);
     kill(template_pid(&t), SIGSTOP);
     toy_signal(&t, SIGTTIN);
     wait_for(rp_board_count(t.board, RP_WORKER_STARTING) == 1);
@@ -400,7 +381,7 @@ START_TEST(usr1_reaches_the_template_and_who_starts)
     kill(template_pid(&t), SIGCONT);
     wait_for(toy_ready(&t) == 2 && t.facts->words == 1);
     wait_for(t.facts->usr1s == 2);
-    stop(&t);
+    toy_stop(&t);
 }
 END_TEST
 
@@ -410,8 +391,7 @@ START_TEST(all_end_when_the_master_is_killed)
     pid_t template;
 
     preload(&t, 2, toy_serve);
-    toy_start(&t);
-    wait_for(toy_ready(&t) == 2);
+    toy_start_all(&t);
     template = template_pid(&t);
     toy_signal(&t, SIGKILL);
     wait_for(t.facts->orphans == 2);

@@ -246,6 +246,21 @@ toy_start(struct toy *t)
 }
 
 void
+toy_start_all(struct toy *t)
+{
+    toy_start(t);
+    wait_for(toy_ready(t) == t->config.workers);
+}
+
+void
+toy_stop(struct toy *t)
+{
+    toy_signal(t, SIGTERM);
+    ck_assert_int_eq(toy_wait_exit(t), RP_EXIT_OK);
+    toy_fini(t);
+}
+
+void
 toy_fini(struct toy *t)
 {
     if (t->master > 0) {

@@ -46,6 +46,10 @@ struct toy {
 /* Short deadlines where a story is about them, endless ones elsewhere. */
 void toy_init(struct toy *t, uint32_t workers, toy_child *child);
 void toy_start(struct toy *t);
+/* Start, and wait until all of its workers are ready. */
+void toy_start_all(struct toy *t);
+/* SIGTERM, and it must leave as it should; the end of most stories. */
+void toy_stop(struct toy *t);
 void toy_fini(struct toy *t);
 void toy_signal(struct toy *t, int sig);
 /* Exit status of the master, or -1 when it does not end in time. */
