@@ -234,16 +234,23 @@ START_TEST(nothing_is_read_while_too_many_messages_wait)
 }
 END_TEST
 
+#define BYE "\017\241bye" /* 4001 */
+
+/* The client says "a", which the handler holds, and closes. */
+static void
+message_and_close(struct wsfake *s, const char *close, size_t n)
+{
+    wsfake_init(s);
+    s->holds = s->quiet = true;
+    wsfake_feed(s, FIN | TEXT, S("a"));
+    wsfake_feed(s, FIN | CLOSE, close, n);
+}
+
 START_TEST(a_close_frame_counts_when_what_came_before_it_is_answered)
 {
     struct wsfake s;
 
-    wsfake_init(&s);
-    s.holds = s.quiet = true;
-    wsfake_feed(&s, FIN | TEXT, S("a"));
-    wsfake_feed(&s, FIN | CLOSE,
-                S("\x0f\xa1"
-                  "bye"));
+    message_and_close(&s, S(BYE));
     wsfake_feed(&s, FIN | TEXT, S("behind the end"));
     s.f.session->ops->eof(s.f.session);
     wsfake_told(&s, "T(a)");
@@ -264,22 +271,14 @@ START_TEST(a_close_frame_counts_when_the_handler_is_done_or_too_late)
 {
     struct wsfake s;
 
-    wsfake_init(&s);
-    s.holds = s.quiet = true;
-    wsfake_feed(&s, FIN | TEXT, S("a"));
-    wsfake_feed(&s, FIN | CLOSE,
-                S("\x0f\xa1"
-                  "bye"));
+    message_and_close(&s, S(BYE));
     ck_assert_int_eq(rp_wsock_close(s.w, RP_WS_NORMAL, RP_STR("")), 0);
     wsfake_sent(&s, S("\x88\x02\x0f\xa1"));
     wsfake_tick(&s, 1);
     wsfake_told(&s, "T(a)C4001(bye)");
     wsfake_fini(&s);
 
-    wsfake_init(&s);
-    s.holds = s.quiet = true;
-    wsfake_feed(&s, FIN | TEXT, S("a"));
-    wsfake_feed(&s, FIN | CLOSE, S("\x03\xe8"));
+    message_and_close(&s, S("\x03\xe8"));
     wsfake_tick(&s, s.all.config.close_timeout - 1);
     wsfake_told(&s, "T(a)");
     wsfake_tick(&s, 1);
@@ -287,12 +286,7 @@ START_TEST(a_close_frame_counts_when_the_handler_is_done_or_too_late)
     wsfake_told(&s, "C1000()");
     wsfake_fini(&s);
 
-    wsfake_init(&s);
-    s.holds = s.quiet = true;
-    wsfake_feed(&s, FIN | TEXT, S("a"));
-    wsfake_feed(&s, FIN | CLOSE,
-                S("\x0f\xa1"
-                  "bye"));
+    message_and_close(&s, S(BYE));
     wsfake_gone(&s);
     wsfake_told(&s, "T(a)C4001(bye)");
     wsfake_fini(&s);
