@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 
 import pytest
-from asgi_said import LINTED, check_linter
+from asgi_said import check_linter
+from framework_story import serve_linted
 from serving import Server, Servers, wait_for
 
 pytest.importorskip("django")
@@ -129,9 +129,7 @@ app = Linter(django)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(
-        *(APP, *LINTED, "--venv", sys.prefix, "--interface", "asgi")
-    )
+    server = serve_linted(serve_module, APP, "--interface", "asgi")
     yield server
     check_linter(server)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from asgi_said import LINTED, check_linter, wait_happened
+from asgi_said import wait_happened
+from framework_story import check_ended, close_of, denial, serve_linted
 from serving import Server, Servers
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 pytest.importorskip("falcon")
@@ -180,11 +179,9 @@ app = Linter(fal)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve_module, APP)
     yield server
-    check_linter(server)
-    assert server.stop() == 0
-    assert server.stdout == "up\ndown\n"
+    check_ended(server)
 
 
 @pytest.fixture
@@ -297,20 +294,10 @@ def test_websockets(server: Server, client: httpx.Client) -> None:
     wait_happened(client, "left with 3456")
     with connect(f"{where}/rooms/a", proxy=None) as ws:
         ws.send('"close"')
-        with pytest.raises(ConnectionClosed) as closed:
-            ws.recv(10)
-        assert closed.value.rcvd
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
-            *(4000, "enough"),
-        )
+        assert close_of(ws) == (4000, "enough")
     with connect(f"{where}/data", proxy=None) as ws:
         for data in (b"", b"\0\xff" * 100_000):
             ws.send(data)
             assert ws.recv(10) == data
     for path in ("/rooms/closed", "/rooms/none", "/nowhere"):
-        with (
-            pytest.raises(InvalidStatus) as refused,
-            connect(where + path, proxy=None),
-        ):
-            pass
-        assert refused.value.response.status_code == 403, path
+        assert denial(where + path).status_code == 403, path

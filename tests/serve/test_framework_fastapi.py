@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from asgi_said import LINTED, check_linter
+from asgi_said import check_linter
+from framework_story import denial, serve_linted
 from serving import Server, Servers, wait_for
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 pytest.importorskip("fastapi")
@@ -247,7 +246,7 @@ app = Linter(fast)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve_module, APP)
     yield server
     check_linter(server)
 
@@ -411,12 +410,7 @@ def test_websockets(server: Server, client: httpx.Client) -> None:
     wait_for(lambda: happened(client).count("ws closed") == 2, "both closed")
     # Without a token, and with what is no number: a list as a reason.
     for path in ("1", "x?token=a"):
-        with (
-            pytest.raises(InvalidStatus) as refused,
-            connect(where + path, proxy=None),
-        ):
-            pass
-        assert refused.value.response.status_code == 403
+        assert denial(where + path).status_code == 403
 
 
 def test_many_at_once(server: Server) -> None:
@@ -430,6 +424,6 @@ def test_many_at_once(server: Server) -> None:
 
 
 def test_the_lifespan_ends(serve: Servers) -> None:
-    server = serve(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve, APP)
     assert server.stop() == 0
     assert server.stdout == "up\ndown\n"

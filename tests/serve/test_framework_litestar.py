@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from asgi_said import LINTED, check_linter, wait_happened
+from asgi_said import wait_happened
+from framework_story import check_ended, denial, serve_linted
 from serving import Server, Servers, wait_for
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 pytest.importorskip("litestar")
@@ -201,11 +200,9 @@ app = Linter(lite)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve_module, APP)
     yield server
-    check_linter(server)
-    assert server.stop() == 0
-    assert server.stdout == "up\ndown\n"
+    check_ended(server)
 
 
 @pytest.fixture
@@ -303,9 +300,4 @@ def test_websockets(server: Server) -> None:
         ws.send('{"x": 1, "y": 2}')
         assert json.loads(ws.recv(10)) == {"sum": 3}
     for path in ("/listen", "/nowhere"):
-        with (
-            pytest.raises(InvalidStatus) as refused,
-            connect(where + path, proxy=None),
-        ):
-            pass
-        assert refused.value.response.status_code == 403
+        assert denial(where + path).status_code == 403

@@ -3,12 +3,12 @@ uploads, WebSockets."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from asgi_said import LINTED, check_linter, wait_happened
+from asgi_said import check_linter, wait_happened
+from framework_story import serve_linted
 from serving import Server, Servers
 from websockets.sync.client import connect
 
@@ -154,7 +154,7 @@ app = Linter(sanic)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve_module, APP)
     yield server
     check_linter(server)
     assert server.stop() == 0

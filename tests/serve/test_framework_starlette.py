@@ -5,14 +5,13 @@ static files, mounts, sessions, error pages, WebSockets, work behind answers.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from asgi_said import LINTED, check_linter, wait_happened
+from asgi_said import wait_happened
+from framework_story import check_ended, close_of, denial, serve_linted
 from serving import Server, Servers
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 pytest.importorskip("starlette")
@@ -223,11 +222,9 @@ app = Linter(star)
 
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Iterator[Server]:
-    server = serve_module(APP, *LINTED, "--venv", sys.prefix)
+    server = serve_linted(serve_module, APP)
     yield server
-    check_linter(server)
-    assert server.stop() == 0
-    assert server.stdout == "up\ndown\n"
+    check_ended(server)
 
 
 @pytest.fixture
@@ -380,21 +377,11 @@ def test_a_websocket_that_the_application_ends(server: Server) -> None:
         ws.send("é")
         assert ws.recv(10) == "é".encode()
         ws.send("close")
-        with pytest.raises(ConnectionClosed) as closed:
-            ws.recv(10)
-        assert closed.value.rcvd
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
-            *(4321, "as you wish"),
-        )
+        assert close_of(ws) == (4321, "as you wish")
     for path, status, body in (
         ("/refuse", 402, b'{"no":1}'),
         ("/nowhere", 403, None),
     ):
-        with (
-            pytest.raises(InvalidStatus) as refused,
-            connect(where + path, proxy=None),
-        ):
-            pass
-        answer = refused.value.response
+        answer = denial(where + path)
         assert answer.status_code == status
         assert body in (None, answer.body)
