@@ -363,6 +363,7 @@ bench: all $(BUILD)/bench/bare
 HEADERS := $(wildcard include/rupy/*/*.h)
 C_FILES := $(SRCS) $(HEADERS) $(wildcard src/*/*.h) $(UNIT) $(FUZZ) \
 	$(wildcard tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+PY_FOLDERS := scripts $(wildcard rupy tests)
 LINTS := lint-includes lint-headers lint-format lint-man lint-python \
 	lint-cppcheck lint-symbols
 
@@ -378,6 +379,7 @@ lint-symbols: objects
 	$(Q)$(PYTHON) scripts/check-layers $(BUILD)/obj
 format:
 	$(Q)clang-format -i $(sort $(C_FILES))
+	$(Q)$(VENV)/bin/ruff format -q $(PY_FOLDERS)
 lint-headers:
 	$(call say,LINT,headers alone)
 	$(Q)CC='$(CC)' $(PYTHON) scripts/check-headers \
@@ -397,7 +399,8 @@ lint-cppcheck:
 		-DPySendResult=int $(SRCS)
 lint-python:
 	$(call say,LINT,ruff and mypy)
-	$(Q)$(VENV)/bin/ruff check -q scripts $(wildcard rupy tests)
+	$(Q)$(VENV)/bin/ruff check -q $(PY_FOLDERS)
+	$(Q)$(VENV)/bin/ruff format -q --check $(PY_FOLDERS)
 ifneq ($(wildcard rupy/*.py),)
 	$(Q)$(VENV)/bin/mypy --no-error-summary
 endif
@@ -455,7 +458,7 @@ make [target] [knob=value]
   fuzz       each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (60)
   bench      tests/bench/run, loop, ws, ws_many and peers, beside other servers
   lint       layers, headers, format, cppcheck, ruff, mypy, manuals
-  format     clang-format over all C files
+  format     clang-format over all C files, ruff format over all of Python
   bootstrap  install the missing packages; $(VENV) for the tests
   install    program, manuals and package under DESTDIR/PREFIX
   uninstall  takes away what install put there

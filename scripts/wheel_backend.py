@@ -32,13 +32,21 @@ def stem() -> str:
 
 def metadata() -> str:
     p = project()
-    lines = ["Metadata-Version: 2.1", f"Name: {p['name']}",
-             f"Version: {p['version']}", f"Summary: {p['description']}",
-             f"Requires-Python: {p['requires-python']}", "License: MIT"]
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {p['name']}",
+        f"Version: {p['version']}",
+        f"Summary: {p['description']}",
+        f"Requires-Python: {p['requires-python']}",
+        "License: MIT",
+    ]
     readme = ROOT / p["readme"]
     if readme.is_file():
-        lines += ["Description-Content-Type: text/markdown", "",
-                  readme.read_text()]
+        lines += [
+            "Description-Content-Type: text/markdown",
+            "",
+            readme.read_text(),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -52,13 +60,24 @@ def entry_points() -> str:
     )
 
 
-def build_wheel(directory: str, config_settings: Settings = None,
-                metadata_directory: str | None = None) -> str:
+def build_wheel(
+    directory: str,
+    config_settings: Settings = None,
+    metadata_directory: str | None = None,
+) -> str:
     build = ROOT / "build/wheel"
     subprocess.run(
-        ["make", "-C", str(ROOT), "extension", f"-j{os.cpu_count()}",
-         f"BUILD={build}", f"PYTHON={sys.executable}"],
-        check=True, stdout=sys.stderr,
+        [
+            "make",
+            "-C",
+            str(ROOT),
+            "extension",
+            f"-j{os.cpu_count()}",
+            f"BUILD={build}",
+            f"PYTHON={sys.executable}",
+        ],
+        check=True,
+        stdout=sys.stderr,
     )
     tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
@@ -68,9 +87,12 @@ def build_wheel(directory: str, config_settings: Settings = None,
     files = {
         str(p.relative_to(site)): p.read_bytes()
         for p in sorted(site.rglob("*"))
-        if p.is_file() and "__pycache__" not in p.parts
-        and (p.suffix != ".so"
-             or p.name.endswith(str(sysconfig.get_config_var("EXT_SUFFIX"))))
+        if p.is_file()
+        and "__pycache__" not in p.parts
+        and (
+            p.suffix != ".so"
+            or p.name.endswith(str(sysconfig.get_config_var("EXT_SUFFIX")))
+        )
     }
     files |= {
         f"{info}/METADATA": metadata().encode(),
@@ -96,8 +118,13 @@ def build_wheel(directory: str, config_settings: Settings = None,
 
 def build_sdist(directory: str, config_settings: Settings = None) -> str:
     name = f"{stem()}.tar.gz"
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True,
-                            capture_output=True, text=True).stdout.split("\n")
+    listed = subprocess.run(
+        ["git", "ls-files"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\n")
     info = Path(directory, "PKG-INFO")
     info.write_text(metadata())
     with tarfile.open(Path(directory, name), "w:gz") as tar:

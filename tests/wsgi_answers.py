@@ -2,7 +2,9 @@
 
 from wsgi_story import FRAME
 
-APP = FRAME + r"""
+APP = (
+    FRAME
+    + r"""
 import io
 import tempfile
 from pathlib import Path
@@ -246,3 +248,4 @@ def threads(environ, start_response):
     start_response("200 OK", MORE[:])
     return Closing((n.encode() + b" " for n in names), "threads")
 """
+)

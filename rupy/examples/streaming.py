@@ -9,6 +9,8 @@
     curl -T /usr/bin/python3 http://127.0.0.1:8000/digest/threaded
     curl -N -T - http://127.0.0.1:8000/upper
     curl -N --raw -H 'TE: trailers' http://127.0.0.1:8000/sum
+
+With -N curl shows the pieces as they come.
 """
 
 from __future__ import annotations

@@ -123,11 +123,16 @@ def is_kept(name: str, short: bool, text: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--debug", action="store_true",
-                        help="with PYTHONASYNCIODEBUG=1")
+    parser.add_argument(
+        "--debug", action="store_true", help="with PYTHONASYNCIODEBUG=1"
+    )
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
-    parser.add_argument("-k", default="", metavar="TEXT",
-                        help="only tests with it in their name")
+    parser.add_argument(
+        "-k",
+        default="",
+        metavar="TEXT",
+        help="only tests with it in their name",
+    )
     args = parser.parse_args()
     if not are_there():
         print(f"skipped: {why_not()}")

@@ -66,8 +66,10 @@ APPLICATIONS: Table = {
         "contexts: not the next request's, not the server's, inherited",
         [
             (LIFE, "variables_of_one_request_are_not_seen_by_the_next"),
-            (LIFE, "handlers_see_what_start_up_has_set_and_not_who_starts_"
-                   "them"),
+            (
+                LIFE,
+                "handlers_see_what_start_up_has_set_and_not_who_starts_them",
+            ),
             (LIFE, "tasks_and_middleware_share_and_inherit_the_context"),
             (SERVED, "variables_of_a_request_stay_in_it"),
         ],
@@ -87,10 +89,11 @@ APPLICATIONS: Table = {
             (AWAIT, "an_exception_is_handed_over_once_and_never_logged"),
             (AWAIT, "interrupts_leave_the_loop"),
             (AWAIT, "an_error_in_a_done_callback_is_reported"),
-            (CORE, "errors_of_callbacks_are_reported_once_and_the_loop_goes_"
-                   "on"),
-            (SERVED, "a_handler_that_asks_the_process_to_end_costs_one_"
-                     "worker"),
+            (
+                CORE,
+                "errors_of_callbacks_are_reported_once_and_the_loop_goes_on",
+            ),
+            (SERVED, "a_handler_that_asks_the_process_to_end_costs_one_worker"),
         ],
     ),
     7: (
@@ -126,8 +129,7 @@ APPLICATIONS: Table = {
         [
             (END, "async_generators_are_closed"),
             (STORIES, "generator_left_in_the_middle"),
-            (SERVED, "a_stream_is_closed_in_its_context_when_the_client_"
-                     "goes"),
+            (SERVED, "a_stream_is_closed_in_its_context_when_the_client_goes"),
         ],
     ),
     12: (
@@ -151,12 +153,15 @@ APPLICATIONS: Table = {
         [
             (FILES, "a_closed_fd_harms_nobody"),
             (FILES, "a_number_used_again_gets_its_events"),
-            (FILES, "a_duplicate_of_a_closed_fd_does_not_keep_the_loop_"
-                    "awake"),
-            (FILES, "the_new_owner_of_a_number_is_heard_beside_a_stale_"
-                    "duplicate"),
-            (STREAMS, "a_socket_closed_behind_it_sends_nothing_to_the_next_"
-                      "file"),
+            (FILES, "a_duplicate_of_a_closed_fd_does_not_keep_the_loop_awake"),
+            (
+                FILES,
+                "the_new_owner_of_a_number_is_heard_beside_a_stale_duplicate",
+            ),
+            (
+                STREAMS,
+                "a_socket_closed_behind_it_sends_nothing_to_the_next_file",
+            ),
         ],
     ),
     15: (
@@ -179,8 +184,7 @@ APPLICATIONS: Table = {
         "run_until_complete in start-up; stop() by the application",
         [
             (START, "start_up_cannot_run_the_loop_a_second_time"),
-            (SERVED, "a_handler_that_stops_the_loop_does_not_stop_the_"
-                     "service"),
+            (SERVED, "a_handler_that_stops_the_loop_does_not_stop_the_service"),
             (END, "stop_called_by_a_handler_ends_the_turn_only"),
         ],
     ),
@@ -232,8 +236,10 @@ LOOPS: Table = {
     4: (
         "an exception is caught, and the next wait hangs",
         [
-            (TASK, "an_exception_of_a_future_may_be_caught_and_waiting_goes_"
-                   "on"),
+            (
+                TASK,
+                "an_exception_of_a_future_may_be_caught_and_waiting_goes_on",
+            ),
         ],
     ),
     5: (
@@ -248,8 +254,10 @@ LOOPS: Table = {
         "variables leak into the next request or from who reads",
         [
             (LIFE, "variables_of_one_request_are_not_seen_by_the_next"),
-            (LIFE, "handlers_see_what_start_up_has_set_and_not_who_starts_"
-                   "them"),
+            (
+                LIFE,
+                "handlers_see_what_start_up_has_set_and_not_who_starts_them",
+            ),
             (SERVED, "variables_of_a_request_stay_in_it"),
             (START, "a_request_after_a_paused_upload_has_a_fresh_context"),
         ],
@@ -306,8 +314,10 @@ LOOPS: Table = {
         "timers: early, late after the first was cancelled, out of order",
         [
             (CORE, "timers_are_never_early"),
-            (CORE, "the_next_timer_is_waited_for_after_the_first_was_"
-                   "cancelled"),
+            (
+                CORE,
+                "the_next_timer_is_waited_for_after_the_first_was_cancelled",
+            ),
             (CORE, "timers_run_in_order_of_time_and_equal_ones_as_made"),
         ],
     ),
@@ -370,8 +380,7 @@ LOOPS: Table = {
     24: (
         "a handler ends its connection or the loop inside libev's callback",
         [
-            (SERVED, "a_handler_that_stops_the_loop_does_not_stop_the_"
-                     "service"),
+            (SERVED, "a_handler_that_stops_the_loop_does_not_stop_the_service"),
             (SERVED, "a_handler_can_see_that_its_client_is_gone"),
             (GONE, "a_handler_is_cancelled_when_that_was_asked_for"),
         ],

@@ -41,8 +41,16 @@ def fetch(folder: Path, sdist: Path | None) -> None:
     """Make folder/tests and folder/site."""
     if sdist is None:
         print("downloading uvloop's source distribution", flush=True)
-        pip("download", "--quiet", "--no-binary", "uvloop", "--no-deps",
-            "uvloop", "--dest", str(folder))
+        pip(
+            "download",
+            "--quiet",
+            "--no-binary",
+            "uvloop",
+            "--no-deps",
+            "uvloop",
+            "--dest",
+            str(folder),
+        )
         (sdist,) = folder.glob("uvloop-*.tar.gz")
     version = sdist.name.removeprefix("uvloop-").removesuffix(".tar.gz")
     with tarfile.open(sdist) as tar:
@@ -51,8 +59,16 @@ def fetch(folder: Path, sdist: Path | None) -> None:
             # Not the package: it is not built.
             if member.isreg() and member.name.startswith("tests/"):
                 tar.extract(member, folder, set_attrs=False)
-    pip("install", "--quiet", "--only-binary", ":all:", "--target",
-        str(folder / "site"), f"uvloop=={version}", *NEEDED)
+    pip(
+        "install",
+        "--quiet",
+        "--only-binary",
+        ":all:",
+        "--target",
+        str(folder / "site"),
+        f"uvloop=={version}",
+        *NEEDED,
+    )
 
 
 def name_of(test: unittest.TestCase) -> str:
@@ -86,11 +102,16 @@ def tests_of(module: str) -> list[unittest.TestCase]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--debug", action="store_true",
-                        help="with PYTHONASYNCIODEBUG=1")
+    parser.add_argument(
+        "--debug", action="store_true", help="with PYTHONASYNCIODEBUG=1"
+    )
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
-    parser.add_argument("-k", default="", metavar="TEXT",
-                        help="only tests with it in their name")
+    parser.add_argument(
+        "-k",
+        default="",
+        metavar="TEXT",
+        help="only tests with it in their name",
+    )
     parser.add_argument("--sdist", type=Path, help="one that is there already")
     args = parser.parse_args()
     skips = suites.read_skips(HERE.with_name("uvloop_skips.txt"))

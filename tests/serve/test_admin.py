@@ -60,8 +60,10 @@ class Service:
             *options,
         )
         wait_for(
-            lambda: self.value('workers{state="ready"}')
-            == self.value("workers_wanted"),
+            lambda: (
+                self.value('workers{state="ready"}')
+                == self.value("workers_wanted")
+            ),
             "every worker is ready",
             START_DEADLINE,
         )
@@ -223,8 +225,10 @@ def test_one_worker_is_recycled(service: Service) -> None:
     code, said = service.ctl("recycle", str(first))
     assert (code, said) == (0, "workers that will be replaced: 1\n")
     wait_for(
-        lambda: first not in service.server.workers
-        and len(service.server.workers) == 2,
+        lambda: (
+            first not in service.server.workers
+            and len(service.server.workers) == 2
+        ),
         "another worker",
         20,
     )

@@ -275,9 +275,7 @@ def test_a_reload_reads_the_file_again(serve: Servers, folder: Path) -> None:
         'access-log = "log"\n[env]\nCOLOUR = "blue"\n',
     )
     reload(server, "reload finished")
-    wait_for(
-        lambda: answers(server)["colour"] == "blue", "new workers answer"
-    )
+    wait_for(lambda: answers(server)["colour"] == "blue", "new workers answer")
     wait_for(lambda: len(server.workers) == 2, "there are two workers")
     assert "--max-workers is changed by a restart only" in server.stderr
     changed = "changed: --env --workers --server-header --access-log"
@@ -298,9 +296,7 @@ def test_a_reload_reads_the_file_again(serve: Servers, folder: Path) -> None:
     # Without [env] the variable is as it was before: not there.
     write(folder, "workers = 1\naccess-log = false\n")
     reload(server, "reload finished")
-    wait_for(
-        lambda: answers(server)["colour"] is None, "new workers answer"
-    )
+    wait_for(lambda: answers(server)["colour"] is None, "new workers answer")
     wait_for(lambda: len(server.workers) == 1, "one worker is left")
 
 

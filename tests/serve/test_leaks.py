@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serving import KIB, Answer, Client, Server, Servers, head_of, wait_for
 
-APP = KIB + """
+APP = (
+    KIB
+    + """
 import asyncio
 import contextvars
 import gc
@@ -184,6 +186,7 @@ async def cycle(request):
     request.state.me = request
     return request.method
 """
+)
 
 CHUNKED = (
     b"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from serving import KIB, Server, Servers, head_of, wait_for
 
-APP = KIB + """
+APP = (
+    KIB
+    + """
 import asyncio
 import gc
 import sys
@@ -131,6 +133,7 @@ async def app(scope, receive, send):
         raise LookupError
     await globals()[scope["path"][1:]](scope, receive, send)
 """
+)
 
 CHUNKED = (
     b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from serving import KIB, Server, Servers, head_of, wait_for
 
-APP = KIB + """
+APP = (
+    KIB
+    + """
 import asyncio
 import gc
 import os
@@ -66,6 +68,7 @@ async def events():
         await asyncio.Event().wait()
     return EventStream(listen(), keep_alive=0.01)
 """
+)
 
 FORM = (
     b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'

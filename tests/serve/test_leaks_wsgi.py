@@ -8,7 +8,9 @@ import pytest
 from serving import KIB, Server, Servers, head_of, wait_for
 from wsgi_story import MODES
 
-APP = KIB + """
+APP = (
+    KIB
+    + """
 import gc
 import sys
 from pathlib import Path
@@ -106,6 +108,7 @@ def app(environ, start_response):
     handler = globals().get(environ["PATH_INFO"][1:], text)
     return handler(environ, start_response)
 """
+)
 
 CODED = {"Transfer-Encoding": "chunked"}
 CHUNKED = b"3\r\n!!!\r\n1\r\n!\r\n0\r\n\r\n"

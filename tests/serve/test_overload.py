@@ -160,4 +160,3 @@ def test_a_body_that_trickles_is_refused(serve: Servers, app: str) -> None:
         assert slow.answer().status == 408
         fast.send(b"x" * 50_000)
         assert len(fast.answer().body) == 100_000
-

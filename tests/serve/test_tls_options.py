@@ -154,9 +154,7 @@ def test_a_revoked_certificate_is_refused_as_soon_as_the_list_says_so(
         "-crl_nextupdate", "20200102000000Z",
     )  # fmt: skip
     server.wait_log("is out of date: clients of its authority are refused")
-    wait_for(
-        lambda: is_refused(server, ca.context(bob), ""), "bob is refused"
-    )
+    wait_for(lambda: is_refused(server, ca.context(bob), ""), "bob is refused")
     kept.close()
 
 

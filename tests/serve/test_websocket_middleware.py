@@ -6,7 +6,7 @@ import pytest
 from serving import Server, Servers, wait_for
 from wsclient import handshake, ws_connect, ws_refused
 
-APP = '''
+APP = """
 import asyncio
 import contextvars
 from rupy import Response, Rupy
@@ -95,7 +95,7 @@ async def asgi(scope, receive, send):
 
 app.mount("/inner", inner)
 app.mount("/asgi", asgi)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +174,7 @@ def test_a_handshake_that_is_none_goes_through_too(server: Server) -> None:
     answer = server.get("/ws/a", X_Key="a")
     assert answer.status == 426
     assert answer.get("x-seen") == "426"
-    answer = ws_refused(
-        server, "/ws/a", X_Key="a", Sec_WebSocket_Version="12"
-    )
+    answer = ws_refused(server, "/ws/a", X_Key="a", Sec_WebSocket_Version="12")
     assert answer.status == 426
 
 

@@ -10,7 +10,9 @@ import pytest
 from serving import Server, Servers
 from wsgi_story import FRAME, MODES, value
 
-APP = FRAME + r"""
+APP = (
+    FRAME
+    + r"""
 PLAIN = (str, int, bool, tuple)
 
 def environ(environ, start_response):
@@ -33,6 +35,7 @@ def raw_sockets(environ, start_response):
     return say(start_response, sorted(
         k for k in environ if "socket" in k or "hijack" in k))
 """
+)
 
 
 @pytest.fixture(scope="module", params=MODES)

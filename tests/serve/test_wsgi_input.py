@@ -12,7 +12,9 @@ import pytest
 from serving import Server, Servers, head_of, wait_for
 from wsgi_story import FRAME, MODES, value
 
-APP = FRAME + r"""
+APP = (
+    FRAME
+    + r"""
 import hashlib
 import time
 
@@ -89,6 +91,7 @@ def spools(environ, start_response):
             pass
     return say(start_response, sum("(deleted)" in x for x in links))
 """
+)
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -223,9 +226,7 @@ def test_w8_what_the_loop_cannot_wait_for_is_in_a_file(
 ) -> None:
     folder = tmp_path / "spool"
     folder.mkdir()
-    server = serve(
-        APP, "--body-buffer", "4k", env={"TMPDIR": str(folder)}
-    )
+    server = serve(APP, "--body-buffer", "4k", env={"TMPDIR": str(folder)})
     with server.connect() as client:
         client.send(head_of("POST", "/digest", body=b"x" * 20_000))
         client.send(b"x" * 10_000)

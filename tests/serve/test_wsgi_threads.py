@@ -8,7 +8,9 @@ import pytest
 from serving import CHECKOUT, Client, Server, Servers, head_of, wait_for
 from wsgi_story import FRAME, MODES, closed, value
 
-APP = FRAME + r"""
+APP = (
+    FRAME
+    + r"""
 import asyncio
 import contextvars
 import gzip
@@ -139,6 +141,7 @@ def wait(environ, start_response):
         time.sleep(0.01)
     return say(start_response, "waited")
 """
+)
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -146,7 +149,9 @@ def server(serve_module: Servers, request: pytest.FixtureRequest) -> Server:
     folder = serve_module.folder / f"tmp-{request.param}"
     folder.mkdir()
     return serve_module(
-        APP, *MODES[request.param], "--early-hints",
+        APP,
+        *MODES[request.param],
+        "--early-hints",
         env={"TMPDIR": str(folder)},
     )
 
@@ -290,8 +295,7 @@ def test_a_worker_that_stops_ends_its_requests(serve: Servers) -> None:
         "        return iter(self.result)",
         "def app(environ, start_response):\n"
         "    yield from f(environ, start_response)",
-        "import functools\n"
-        "app = functools.partial(lambda x, e, s: f(e, s), 1)",
+        "import functools\napp = functools.partial(lambda x, e, s: f(e, s), 1)",
     ],
     ids=["lambda", "instance", "class", "generator", "partial"],
 )
@@ -309,9 +313,7 @@ def test_the_validator_beside_the_checkout(serve: Servers) -> None:
     if not apps.exists():
         pytest.skip("the applications are not beside this checkout")
     for options in MODES.values():
-        server = serve(
-            "validate_wsgi:app", "--app-dir", str(apps), *options
-        )
+        server = serve("validate_wsgi:app", "--app-dir", str(apps), *options)
         with server.connect() as client:
             for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"):
                 assert client.request(method, "/a%20b?c").text == "ok 0"
