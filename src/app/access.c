@@ -236,20 +236,90 @@ put_first(struct rp_access *a, double first)
 }
 
 static void
-put_atom(struct rp_access *a, const struct rp_access_piece *p,
-         const struct rp_access_record *r)
+put_pid(struct rp_access *a)
+{
+    put(&a->text, "<", !a->format.json);
+    put_u64(&a->text, a->pid);
+    put(&a->text, ">", !a->format.json);
+}
+
+static struct rp_str
+protocol_of(const struct rp_request *q)
+{
+    return q->minor == 1   ? RP_STR("HTTP/1.1")
+           : q->minor == 0 ? RP_STR("HTTP/1.0")
+                           : RP_STR("");
+}
+
+/* Of the kinds that are text. */
+static struct rp_str
+text_of(const struct rp_access_piece *p, const struct rp_access_record *r)
 {
     static const struct rp_request none = {.minor = -1};
     const struct rp_request *q = r->request ? r->request : &none;
 
     switch (p->kind) {
-    case RP_ACCESS_NOTHING:
+    case RP_ACCESS_METHOD:
+        return q->method_name;
+    case RP_ACCESS_PATH:
+        return q->path;
+    case RP_ACCESS_QUERY:
+        return q->query;
+    case RP_ACCESS_PROTOCOL:
+        return protocol_of(q);
+    case RP_ACCESS_HOST:
+        return q->host;
+    case RP_ACCESS_FIELD:
+        return field_of(r, p->name);
+    case RP_ACCESS_SENT:
+        return r->logged ? r->logged[p->index] : RP_STR("");
+    case RP_ACCESS_ID:
+        return r->id;
+    case RP_ACCESS_TRACE:
+        return r->trace;
+    case RP_ACCESS_SPAN:
+        return r->span;
+    default:
+        return RP_STR("");
+    }
+}
+
+/* Of those that are whole numbers. */
+static uint64_t
+number_of(const struct rp_access *a, enum rp_access_kind kind,
+          const struct rp_access_record *r)
+{
+    switch (kind) {
+    case RP_ACCESS_STATUS:
+        return (uint64_t)r->status;
+    case RP_ACCESS_BYTES:
+        return r->bytes;
+    case RP_ACCESS_RECEIVED:
+        return r->received;
+    case RP_ACCESS_WHOLE_SECONDS:
+        return microseconds(r->seconds) / 1000000;
+    case RP_ACCESS_MILLISECONDS:
+        return microseconds(r->seconds) / 1000;
+    case RP_ACCESS_MICROSECONDS:
+        return microseconds(r->seconds);
+    case RP_ACCESS_WORKER:
+        return a->worker;
+    default:
+        return 0;
+    }
+}
+
+/* Those that are neither. */
+static void
+put_other(struct rp_access *a, enum rp_access_kind kind,
+          const struct rp_access_record *r)
+{
+    switch (kind) {
+    case RP_ACCESS_DASH:
+        PUT(&a->text, "-");
         return;
     case RP_ACCESS_PEER:
         put_peer(a, r->peer);
-        return;
-    case RP_ACCESS_DASH:
-        PUT(&a->text, "-");
         return;
     case RP_ACCESS_USER:
         put_user(a, r);
@@ -260,53 +330,11 @@ put_atom(struct rp_access *a, const struct rp_access_piece *p,
     case RP_ACCESS_LINE:
         put_line(a, r->request);
         return;
-    case RP_ACCESS_METHOD:
-        put_text(a, q->method_name);
-        return;
-    case RP_ACCESS_PATH:
-        put_text(a, q->path);
-        return;
-    case RP_ACCESS_QUERY:
-        put_text(a, q->query);
-        return;
-    case RP_ACCESS_PROTOCOL:
-        put_text(a, q->minor == 1   ? RP_STR("HTTP/1.1")
-                    : q->minor == 0 ? RP_STR("HTTP/1.0")
-                                    : RP_STR(""));
-        return;
-    case RP_ACCESS_HOST:
-        put_text(a, q->host);
-        return;
-    case RP_ACCESS_STATUS:
-        put_u64(&a->text, (uint64_t)r->status);
-        return;
     case RP_ACCESS_BYTES_OR_DASH:
-        if (r->bytes == 0) {
+        if (r->bytes > 0)
+            put_u64(&a->text, r->bytes);
+        else
             PUT(&a->text, "-");
-            return;
-        }
-        put_u64(&a->text, r->bytes);
-        return;
-    case RP_ACCESS_BYTES:
-        put_u64(&a->text, r->bytes);
-        return;
-    case RP_ACCESS_RECEIVED:
-        put_u64(&a->text, r->received);
-        return;
-    case RP_ACCESS_FIELD:
-        put_text(a, field_of(r, p->name));
-        return;
-    case RP_ACCESS_SENT:
-        put_text(a, r->logged ? r->logged[p->index] : RP_STR(""));
-        return;
-    case RP_ACCESS_WHOLE_SECONDS:
-        put_u64(&a->text, microseconds(r->seconds) / 1000000);
-        return;
-    case RP_ACCESS_MILLISECONDS:
-        put_u64(&a->text, microseconds(r->seconds) / 1000);
-        return;
-    case RP_ACCESS_MICROSECONDS:
-        put_u64(&a->text, microseconds(r->seconds));
         return;
     case RP_ACCESS_SECONDS:
         put_seconds(&a->text, r->seconds);
@@ -315,25 +343,23 @@ put_atom(struct rp_access *a, const struct rp_access_piece *p,
         put_first(a, r->first);
         return;
     case RP_ACCESS_PID:
-        if (!a->format.json)
-            PUT(&a->text, "<");
-        put_u64(&a->text, a->pid);
-        if (!a->format.json)
-            PUT(&a->text, ">");
+        put_pid(a);
         return;
-    case RP_ACCESS_WORKER:
-        put_u64(&a->text, a->worker);
-        return;
-    case RP_ACCESS_ID:
-        put_text(a, r->id);
-        return;
-    case RP_ACCESS_TRACE:
-        put_text(a, r->trace);
-        return;
-    case RP_ACCESS_SPAN:
-        put_text(a, r->span);
+    default:
         return;
     }
+}
+
+static void
+put_atom(struct rp_access *a, const struct rp_access_piece *p,
+         const struct rp_access_record *r)
+{
+    if (p->kind >= RP_ACCESS_METHOD)
+        put_text(a, text_of(p, r));
+    else if (p->kind >= RP_ACCESS_STATUS)
+        put_u64(&a->text, number_of(a, p->kind, r));
+    else
+        put_other(a, p->kind, r);
 }
 
 /* ---- Lines ---- */

@@ -7,29 +7,31 @@
 /* What an atom tells. */
 enum rp_access_kind {
     RP_ACCESS_NOTHING, /* only the text in front */
-    RP_ACCESS_PEER,
     RP_ACCESS_DASH,
+    RP_ACCESS_PEER,
     RP_ACCESS_USER,
     RP_ACCESS_TIME,
     RP_ACCESS_LINE,
-    RP_ACCESS_METHOD,
+    RP_ACCESS_BYTES_OR_DASH,
+    RP_ACCESS_SECONDS,
+    RP_ACCESS_FIRST,
+    RP_ACCESS_PID,
+
+    RP_ACCESS_STATUS, /* whole numbers from here on */
+    RP_ACCESS_BYTES,
+    RP_ACCESS_RECEIVED,
+    RP_ACCESS_WHOLE_SECONDS,
+    RP_ACCESS_MILLISECONDS,
+    RP_ACCESS_MICROSECONDS,
+    RP_ACCESS_WORKER,
+
+    RP_ACCESS_METHOD, /* text from here on */
     RP_ACCESS_PATH,
     RP_ACCESS_QUERY,
     RP_ACCESS_PROTOCOL,
     RP_ACCESS_HOST,
-    RP_ACCESS_STATUS,
-    RP_ACCESS_BYTES,
-    RP_ACCESS_BYTES_OR_DASH,
-    RP_ACCESS_RECEIVED,
     RP_ACCESS_FIELD, /* of the request; name says which */
     RP_ACCESS_SENT,  /* of the answer; index says which */
-    RP_ACCESS_WHOLE_SECONDS,
-    RP_ACCESS_MILLISECONDS,
-    RP_ACCESS_MICROSECONDS,
-    RP_ACCESS_SECONDS,
-    RP_ACCESS_FIRST,
-    RP_ACCESS_PID,
-    RP_ACCESS_WORKER,
     RP_ACCESS_ID,
     RP_ACCESS_TRACE,
     RP_ACCESS_SPAN,
