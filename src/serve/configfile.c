@@ -125,74 +125,48 @@ set_table(struct rp_config *c, const struct place *at, const struct rp_toml *t)
     return r;
 }
 
+/* Bits of the types of TOML. */
+enum {
+    TEXT = 1 << RP_TOML_STRING,
+    INT = 1 << RP_TOML_INTEGER,
+    NUMBER = INT | 1 << RP_TOML_FLOAT,
+    BOOL = 1 << RP_TOML_BOOLEAN,
+};
+
+/* What an option that is one value takes in a file. */
+static const struct {
+    unsigned types;
+    const char *wanted;
+} takes[] = {
+    [RP_OPTION_FLAG] = {BOOL, "true or false"},
+    [RP_OPTION_LOGFILE] = {TEXT | BOOL, "a string, true or false"},
+    [RP_OPTION_STRING] = {TEXT, "a string"},
+    [RP_OPTION_ENUM] = {TEXT, "a string"},
+    [RP_OPTION_INTEGER] = {INT, "an integer"},
+    [RP_OPTION_WORKERS] = {INT | TEXT, "an integer or \"auto\""},
+    [RP_OPTION_DURATION] = {NUMBER | TEXT, "a number of seconds or a string "
+                                           "such as \"30s\""},
+    [RP_OPTION_FRACTION] = {NUMBER, "a number from 0 to 1"},
+    [RP_OPTION_SIZE] = {INT | TEXT, "an integer or a string such as \"64k\""},
+    [RP_OPTION_MODE] = {INT | TEXT, "a string such as \"0660\""},
+};
+
 static int
 set_by_type(struct rp_config *c, const struct place *at,
             const struct rp_toml *t)
 {
-    bool is_string = t->type == RP_TOML_STRING;
-    bool is_integer = t->type == RP_TOML_INTEGER;
-    const char *wanted = "";
+    enum rp_option_type type = at->o->type;
+    unsigned bit = 1u << t->type;
 
-    switch (at->o->type) {
-    case RP_OPTION_FLAG:
-        if (t->type == RP_TOML_BOOLEAN)
-            return set(c, at, t->text);
-        wanted = "true or false";
-        break;
-    case RP_OPTION_LOGFILE:
-        if (is_string || t->type == RP_TOML_BOOLEAN)
-            return set(c, at, t->text);
-        wanted = "a string, true or false";
-        break;
-    case RP_OPTION_STRING:
-    case RP_OPTION_ENUM:
-        if (is_string)
-            return set(c, at, t->text);
-        wanted = "a string";
-        break;
-    case RP_OPTION_LIST:
-    case RP_OPTION_ADDRESSES:
-        if (t->type == RP_TOML_TABLE && at->o->join != NULL)
-            return set_table(c, at, t);
-        return set_list(c, at, t);
-    case RP_OPTION_INTEGER:
-        if (is_integer)
-            return set_number(c, at, t);
-        wanted = "an integer";
-        break;
-    case RP_OPTION_WORKERS:
-        if (is_integer)
-            return set_number(c, at, t);
-        if (is_string)
-            return set(c, at, t->text);
-        wanted = "an integer or \"auto\"";
-        break;
-    case RP_OPTION_DURATION:
-        if (is_integer || t->type == RP_TOML_FLOAT)
-            return set_number(c, at, t);
-        if (is_string)
-            return set(c, at, t->text);
-        wanted = "a number of seconds or a string such as \"30s\"";
-        break;
-    case RP_OPTION_FRACTION:
-        if (is_integer || t->type == RP_TOML_FLOAT)
-            return set_number(c, at, t);
-        wanted = "a number from 0 to 1";
-        break;
-    case RP_OPTION_SIZE:
-    case RP_OPTION_MODE:
-        if (is_integer)
-            return set_number(c, at, t);
-        if (is_string)
-            return set(c, at, t->text);
-        wanted = at->o->type == RP_OPTION_SIZE
-                     ? "an integer or a string such as \"64k\""
-                     : "a string such as \"0660\"";
-        break;
-    case RP_OPTION_ACTION:
+    if (type == RP_OPTION_ACTION)
         return rp_config_fail(c, "%s is for the command line only", at->label);
-    }
-    return wrong_type(c, at, wanted, t);
+    if (type == RP_OPTION_LIST || type == RP_OPTION_ADDRESSES)
+        return t->type == RP_TOML_TABLE && at->o->join != NULL
+                   ? set_table(c, at, t)
+                   : set_list(c, at, t);
+    if (!(takes[type].types & bit))
+        return wrong_type(c, at, takes[type].wanted, t);
+    return bit & NUMBER ? set_number(c, at, t) : set(c, at, t->text);
 }
 
 static int
