@@ -279,16 +279,34 @@ content_length(const struct rp_request *r)
     return PyLong_FromLongLong(r->content_length);
 }
 
+static PyObject *
+raise_over(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "the request is over");
+    return NULL;
+}
+
+/* These are read before the exchange goes, if anybody still can ask. */
+static PyObject *
+of_exchange(struct request_object *o, enum request_field field)
+{
+    if (field == REQUEST_BODY && o->content != NULL)
+        return rp_request_object_read_body(o);
+    if (o->x == NULL)
+        return raise_over();
+    if (field == REQUEST_BODY)
+        return body_bytes(o);
+    return field == REQUEST_ROUTE ? route_str(o) : path_params(o->st, o);
+}
+
 PyObject *
 rp_request_object_compute(struct request_object *o, enum request_field field)
 {
     struct rp_py_state *st = o->st;
     const struct rp_request *r = rp_request_object_head(o);
 
-    if (r == NULL || st->request_type == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "the request is over");
-        return NULL;
-    }
+    if (r == NULL || st->request_type == NULL)
+        return raise_over();
     switch (field) {
     case REQUEST_METHOD:
         return method_str(st, r);
@@ -334,25 +352,13 @@ rp_request_object_compute(struct request_object *o, enum request_field field)
         return last_event_id(r);
     case REQUEST_STATE:
         return state_namespace(st, o->v[REQUEST_APP]);
-    /* These are read before the exchange goes, if anybody still can ask. */
     case REQUEST_BODY:
-        if (o->content != NULL)
-            return rp_request_object_read_body(o);
-        if (o->x != NULL)
-            return body_bytes(o);
-        break;
     case REQUEST_PATH_PARAMS:
-        if (o->x != NULL)
-            return path_params(st, o);
-        break;
     case REQUEST_ROUTE:
-        if (o->x != NULL)
-            return route_str(o);
-        break;
+        return of_exchange(o, field);
     case REQUEST_APP:
     case REQUEST_NFIELDS:
         break;
     }
-    PyErr_SetString(PyExc_RuntimeError, "the request is over");
-    return NULL;
+    return raise_over();
 }
