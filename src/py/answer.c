@@ -149,6 +149,72 @@ complain(struct rp_native_route *route, PyObject *result)
                  result == Py_None ? "None" : Py_TYPE(result)->tp_name);
 }
 
+/* ---- By what it returned; all of them take request and result ---- */
+
+static void
+drop_and_fail(struct rp_native_route *route, struct rp_exchange *x,
+              PyObject *request, PyObject *result)
+{
+    Py_DECREF(result);
+    rp_native_fail(route, x, request);
+}
+
+static void
+finish_str(struct rp_native_route *route, struct rp_exchange *x,
+           PyObject *request, PyObject *result)
+{
+    Py_ssize_t n;
+    const char *p = PyUnicode_AsUTF8AndSize(result, &n);
+
+    if (!p) {
+        drop_and_fail(route, x, request, result);
+        return;
+    }
+    rp_request_object_end(request);
+    answer_bytes(x, result, (struct rp_str){p, (size_t)n},
+                 RP_STR("text/plain; charset=utf-8"));
+}
+
+static void
+finish_response(struct rp_native_route *route, struct rp_exchange *x,
+                PyObject *request, PyObject *result)
+{
+    if (Py_TYPE(result) != route->app->st->response_type) {
+        int streams = rp_stream_start_response(route, x, request, result);
+
+        if (streams < 0)
+            drop_and_fail(route, x, request, result);
+        if (streams != 0)
+            return;
+    }
+    rp_request_object_end(request);
+    if (answer_response(x, result) < 0)
+        drop_and_fail(route, x, NULL, result);
+}
+
+static void
+finish_json(struct rp_native_route *route, struct rp_exchange *x,
+            PyObject *request, PyObject *result)
+{
+    PyObject *json = rp_json_encode(route->app->st, result);
+
+    Py_DECREF(result);
+    if (!json) {
+        rp_native_fail(route, x, request);
+        return;
+    }
+    rp_request_object_end(request);
+    answer_bytes(x, json, slice_of_bytes(json), RP_STR("application/json"));
+}
+
+static void
+finish_bytes(struct rp_exchange *x, PyObject *request, PyObject *result)
+{
+    rp_request_object_end(request);
+    answer_bytes(x, result, slice_of_bytes(result),
+                 RP_STR("application/octet-stream"));
+}
+
 void
 rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
                  PyObject *request, PyObject *result)
@@ -157,69 +223,23 @@ rp_native_finish(struct rp_native_route *route, struct rp_exchange *x,
 
     if (!result) {
         rp_native_fail(route, x, request);
-        return;
-    }
-    if (PyUnicode_Check(result)) {
-        Py_ssize_t n;
-        const char *p = PyUnicode_AsUTF8AndSize(result, &n);
-        if (!p) {
-            Py_DECREF(result);
-            rp_native_fail(route, x, request);
-            return;
-        }
-        rp_request_object_end(request);
-        answer_bytes(x, result, (struct rp_str){p, (size_t)n},
-                     RP_STR("text/plain; charset=utf-8"));
-        return;
-    }
-    if (rp_is_response_object(st, result)) {
-        if (Py_TYPE(result) != st->response_type) {
-            int streams = rp_stream_start_response(route, x, request, result);
-            if (streams < 0) {
-                Py_DECREF(result);
-                rp_native_fail(route, x, request);
-            }
-            if (streams != 0)
-                return;
-        }
-        rp_request_object_end(request);
-        if (answer_response(x, result) < 0) {
-            Py_DECREF(result);
-            rp_native_fail(route, x, NULL);
-        }
-        return;
-    }
-    if (PyDict_Check(result) || PyList_Check(result)) {
-        PyObject *json = rp_json_encode(st, result);
-        Py_DECREF(result);
-        if (!json) {
-            rp_native_fail(route, x, request);
-            return;
-        }
-        rp_request_object_end(request);
-        answer_bytes(x, json, slice_of_bytes(json), RP_STR("application/json"));
-        return;
-    }
-    if (PyBytes_Check(result)) {
-        rp_request_object_end(request);
-        answer_bytes(x, result, slice_of_bytes(result),
-                     RP_STR("application/octet-stream"));
-        return;
-    }
-    if (PyTuple_Check(result)) {
+    } else if (PyUnicode_Check(result)) {
+        finish_str(route, x, request, result);
+    } else if (rp_is_response_object(st, result)) {
+        finish_response(route, x, request, result);
+    } else if (PyDict_Check(result) || PyList_Check(result)) {
+        finish_json(route, x, request, result);
+    } else if (PyBytes_Check(result)) {
+        finish_bytes(x, request, result);
+    } else if (PyTuple_Check(result)) {
         if (answer_tuple(route, x, request, result) < 0)
             rp_native_fail(route, x, request);
-        return;
-    }
-    if (rp_stream_is_source(st, result)) {
+    } else if (rp_stream_is_source(st, result)) {
         rp_stream_start(route, x, request, result, NULL);
-        return;
+    } else if (!rp_front_go_on(x, request, result)) {
+        complain(route, result);
+        drop_and_fail(route, x, request, result);
     }
-    if (rp_front_go_on(x, request, result))
-        return;
-    complain(route, result);
-    Py_DECREF(result);
-    rp_native_fail(route, x, request);
 }
 
 /* ---- What a handler raised ---- */
