@@ -303,8 +303,8 @@ out:
     return result;
 }
 
-PyObject *
-rp_response_set_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *
+set_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name",     "value",       "max_age", "expires",
                             "path",     "domain",      "secure",  "httponly",
@@ -332,8 +332,8 @@ out:
     return result;
 }
 
-PyObject *
-rp_response_delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *
+delete_cookie(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name",     "path",     "domain",      "secure",
                             "httponly", "samesite", "partitioned", NULL};
@@ -360,3 +360,34 @@ out:
     Py_XDECREF(empty);
     return result;
 }
+
+#define KEYWORDS(f) (PyCFunction)(void (*)(void))(f)
+
+PyDoc_STRVAR(set_cookie_doc,
+             "set_cookie(name, value='', *, max_age=None, expires=None,\n"
+             "path='/', domain=None, secure=False, httponly=False,\n"
+             "samesite=None, partitioned=False)\n--\n\n"
+             "Add a Set-Cookie line (RFC 6265 4.1).  max_age is in seconds;\n"
+             "expires is a datetime (UTC if naive), seconds since 1970, or\n"
+             "a date as in RFC 9110 5.6.7; samesite is 'lax', 'strict' or\n"
+             "'none'.\n\n"
+             "Raises ValueError for a name that is no token, for characters\n"
+             "that may not stand in a value, path or domain, and for what\n"
+             "browsers refuse (RFC 6265bis): more than 4096 bytes of name\n"
+             "and value, samesite='none' or partitioned without secure, a\n"
+             "name that begins with __Secure- without secure, or with\n"
+             "__Host- without secure, with a domain or another path.");
+
+PyDoc_STRVAR(delete_cookie_doc,
+             "delete_cookie(name, *, path='/', domain=None, secure=False,\n"
+             "httponly=False, samesite=None, partitioned=False)\n--\n\n"
+             "Have the client forget a cookie that was set with this path\n"
+             "and domain, and, where it is partitioned, with that.");
+
+PyMethodDef rp_response_methods[] = {
+    {"set_cookie", KEYWORDS(set_cookie), METH_VARARGS | METH_KEYWORDS,
+     set_cookie_doc},
+    {"delete_cookie", KEYWORDS(delete_cookie), METH_VARARGS | METH_KEYWORDS,
+     delete_cookie_doc},
+    {NULL, NULL, 0, NULL},
+};

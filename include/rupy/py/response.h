@@ -31,10 +31,7 @@ void rp_response_object_dealloc(PyObject *self);
 PyObject *rp_response_object_body(PyObject *self);
 int rp_response_object_set_body(PyObject *self, PyObject *value);
 
-/* The methods set_cookie() and delete_cookie(). */
-PyObject *rp_response_set_cookie(PyObject *self, PyObject *args,
-                                 PyObject *kwargs);
-PyObject *rp_response_delete_cookie(PyObject *self, PyObject *args,
-                                    PyObject *kwargs);
+/* set_cookie() and delete_cookie(). */
+extern PyMethodDef rp_response_methods[];
 
 #endif
