@@ -160,6 +160,11 @@ int rp_loop_check_open(struct rp_loop *loop);
 /* Give up everything that a closed loop holds. */
 void rp_loop_purge(struct rp_loop *loop);
 
+/* loopapi.c */
+extern PyMethodDef rp_loop_methods[];
+extern PyGetSetDef rp_loop_getset[];
+extern PyMemberDef rp_loop_members[];
+
 /* turn.c */
 PyObject *rp_loop_run_once(PyObject *self, PyObject *unused);
 PyObject *rp_loop_run_plain(PyObject *self, PyObject *unused);
