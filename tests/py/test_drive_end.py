@@ -15,21 +15,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from driven import LIMIT, new_loop, run, run_until, start
 
 from rupy import EventLoop, _core
-
-LIMIT = 10.0
 
 
 @pytest.fixture(params=["driven", "debug", "factory"])
 def loop(request: pytest.FixtureRequest) -> Iterator[EventLoop]:
-    loop = EventLoop()
-    loop.slow_callback_duration = LIMIT
-    loop.set_debug(request.param == "debug")
-    if request.param == "factory":
-        loop.set_task_factory(
-            lambda loop, coro, **kw: asyncio.Task(coro, loop=loop, **kw)
-        )
+    loop = new_loop(request.param)
     yield loop
     loop.close()
 
@@ -40,47 +33,6 @@ def driven() -> Iterator[EventLoop]:
     loop.set_debug(False)
     yield loop
     loop.close()
-
-
-def start(loop: EventLoop, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
-    """Start it as the server does; a future of (result, exception)."""
-    outcome = loop.create_future()
-
-    def done(result: Any, error: BaseException | None) -> None:
-        outcome.set_result((result, error))
-
-    def begin() -> None:
-        how, what = _core._drive_for_tests(loop, awaitable, done)
-        if how == "done":
-            done(what, None)
-        elif how == "error":
-            done(None, what)
-
-    loop.call_soon(begin)
-    return outcome
-
-
-def run(loop: EventLoop, awaitable: Awaitable[Any]) -> Any:
-    result, error = loop.run_until_complete(
-        asyncio.wait_for(start(loop, awaitable), LIMIT)
-    )
-    if error is not None:
-        raise error
-    return result
-
-
-def until(loop: EventLoop, condition: Callable[[], object]) -> None:
-    deadline = loop.time() + LIMIT
-
-    def look() -> None:
-        if condition() or loop.time() > deadline:
-            loop.stop()
-        else:
-            loop.call_later(0.0005, look)
-
-    look()
-    loop.run_forever()
-    assert condition()
 
 
 # ---- ends ----
@@ -99,10 +51,10 @@ def test_waiting_handlers_are_cancelled_and_waited_for(
             ended.append(i)
 
     outcomes = [start(loop, handler(i)) for i in range(20)]
-    until(loop, lambda: loop._count_driven() == 20)
+    run_until(loop, lambda: loop._count_driven() == 20)
     assert len(asyncio.all_tasks(loop)) == 20
     assert loop._cancel_driven() == 20
-    until(loop, lambda: loop._count_driven() == 0)
+    run_until(loop, lambda: loop._count_driven() == 0)
     assert ended == list(range(20))
     assert all(
         isinstance(o.result()[1], asyncio.CancelledError) for o in outcomes
@@ -116,7 +68,7 @@ def test_runner_style_cancelling_by_all_tasks_reaches_them(
         await asyncio.sleep(LIMIT)
 
     outcomes = [start(loop, handler()) for _ in range(3)]
-    until(loop, lambda: loop._count_driven() == 3)
+    run_until(loop, lambda: loop._count_driven() == 3)
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
@@ -125,7 +77,7 @@ def test_runner_style_cancelling_by_all_tasks_reaches_them(
         await asyncio.gather(*tasks, return_exceptions=True)
 
     loop.run_until_complete(main())
-    until(loop, lambda: all(o.done() for o in outcomes))
+    run_until(loop, lambda: all(o.done() for o in outcomes))
 
 
 def test_closing_a_loop_closes_what_still_waits(driven: EventLoop) -> None:
@@ -138,7 +90,7 @@ def test_closing_a_loop_closes_what_still_waits(driven: EventLoop) -> None:
             ended.append("closed")
 
     start(driven, handler())
-    until(driven, lambda: driven._count_driven() == 1)
+    run_until(driven, lambda: driven._count_driven() == 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         driven.close()
@@ -194,7 +146,7 @@ def test_async_generators_are_closed(loop: EventLoop) -> None:
 
     assert run(loop, leaves_it()) == 1
     gc.collect()
-    until(loop, lambda: ended)
+    run_until(loop, lambda: ended)
     run(loop, keeps_it())
     loop.run_until_complete(loop.shutdown_asyncgens())
     kept.clear()
@@ -210,7 +162,7 @@ def test_stop_called_by_a_handler_ends_the_turn_only(loop: EventLoop) -> None:
     outcome = start(loop, handler())
     loop.run_forever()
     assert not outcome.done()
-    until(loop, outcome.done)
+    run_until(loop, outcome.done)
     assert outcome.result() == (5, None)
 
 
@@ -224,12 +176,12 @@ def test_all_tasks_of_one_loop_are_not_those_of_another(
 
     for one in (driven, other):
         start(one, handler())
-        until(one, lambda one=one: one._count_driven() == 1)
+        run_until(one, lambda one=one: one._count_driven() == 1)
     for one in (driven, other):
         (task,) = asyncio.all_tasks(one)
         assert task.get_loop() is one
         one._cancel_driven()
-        until(one, lambda one=one: one._count_driven() == 0)
+        run_until(one, lambda one=one: one._count_driven() == 0)
     other.close()
 
 
@@ -442,7 +394,7 @@ def test_greenlets_may_switch_inside_a_step(loop: EventLoop) -> None:
         return result, asyncio.current_task() is me
 
     outcomes = [start(loop, handler(n)) for n in range(10)]
-    until(loop, lambda: all(o.done() for o in outcomes))
+    run_until(loop, lambda: all(o.done() for o in outcomes))
     assert [o.result() for o in outcomes] == [
         ((106 + n, True), None) for n in range(10)
     ]

@@ -11,23 +11,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from driven import new_loop, run, run_until, start
 
 from rupy import EventLoop, _core
-
-LIMIT = 10.0
 
 var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="no")
 
 
 @pytest.fixture(params=["driven", "debug", "factory"])
 def loop(request: pytest.FixtureRequest) -> Iterator[EventLoop]:
-    loop = EventLoop()
-    loop.slow_callback_duration = LIMIT
-    loop.set_debug(request.param == "debug")
-    if request.param == "factory":
-        loop.set_task_factory(
-            lambda loop, coro, **kw: asyncio.Task(coro, loop=loop, **kw)
-        )
+    loop = new_loop(request.param)
     yield loop
     loop.close()
 
@@ -38,47 +31,6 @@ def driven() -> Iterator[EventLoop]:
     loop.set_debug(False)
     yield loop
     loop.close()
-
-
-def start(loop: EventLoop, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
-    """Start it as the server does; a future of (result, exception)."""
-    outcome = loop.create_future()
-
-    def done(result: Any, error: BaseException | None) -> None:
-        outcome.set_result((result, error))
-
-    def begin() -> None:
-        how, what = _core._drive_for_tests(loop, awaitable, done)
-        if how == "done":
-            done(what, None)
-        elif how == "error":
-            done(None, what)
-
-    loop.call_soon(begin)
-    return outcome
-
-
-def run(loop: EventLoop, awaitable: Awaitable[Any]) -> Any:
-    result, error = loop.run_until_complete(
-        asyncio.wait_for(start(loop, awaitable), LIMIT)
-    )
-    if error is not None:
-        raise error
-    return result
-
-
-def until(loop: EventLoop, condition: Callable[[], object]) -> None:
-    deadline = loop.time() + LIMIT
-
-    def look() -> None:
-        if condition() or loop.time() > deadline:
-            loop.stop()
-        else:
-            loop.call_later(0.0005, look)
-
-    look()
-    loop.run_forever()
-    assert condition()
 
 
 # ---- contexts ----
@@ -98,7 +50,7 @@ def test_variables_of_one_request_are_not_seen_by_the_next(
         assert run(loop, handler("a", wait)) == ("no", "a")
         assert run(loop, handler("b", wait)) == ("no", "b")
     outcomes = [start(loop, handler(str(i), True)) for i in range(5)]
-    until(loop, lambda: all(o.done() for o in outcomes))
+    run_until(loop, lambda: all(o.done() for o in outcomes))
     assert [o.result()[0] for o in outcomes] == [
         ("no", str(i)) for i in range(5)
     ]
@@ -324,7 +276,7 @@ def test_many_handlers_leave_no_objects_behind(
             driven.call_soon(batch)
             driven.call_soon(driven.stop)
             driven.run_forever()
-            until(driven, lambda: len(ended) == 500)
+            run_until(driven, lambda: len(ended) == 500)
         ended.clear()
         gc.collect()
         return len(gc.get_objects())

@@ -10,78 +10,15 @@ import asyncio
 import asyncio.futures
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from driven import LIMIT, Driver
 
 from rupy import EventLoop, _core
 
-LIMIT = 10.0
 FOREVER = 1000.0
-
-
-class Driver:
-    """A loop, and handlers run on it as the server runs them."""
-
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self.loop = EventLoop()
-        self.reports: list[dict[str, Any]] = []
-        self.loop.set_exception_handler(lambda _, c: self.reports.append(c))
-        self.loop.slow_callback_duration = LIMIT
-        if mode == "debug":
-            self.loop.set_debug(True)
-        if mode == "factory":
-            self.loop.set_task_factory(
-                lambda loop, coro, **kw: asyncio.Task(coro, loop=loop, **kw)
-            )
-
-    def start(self, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
-        """Start it from the top of the loop; what it ended with."""
-        outcome = self.loop.create_future()
-
-        def done(result: Any, error: BaseException | None) -> None:
-            if outcome.cancelled():
-                return
-            outcome.set_result((result, error))
-
-        def begin() -> None:
-            how, what = _core._drive_for_tests(self.loop, awaitable, done)
-            if how == "done":
-                done(what, None)
-            elif how == "error":
-                done(None, what)
-
-        self.loop.call_soon(begin)
-        return outcome
-
-    def run(self, awaitable: Awaitable[Any]) -> Any:
-        """Run it to its end; its result, or raise its exception."""
-        outcome = self.start(awaitable)
-        result, error = self.loop.run_until_complete(
-            asyncio.wait_for(outcome, LIMIT)
-        )
-        if error is not None:
-            raise error
-        return result
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = self.loop.time() + LIMIT
-
-        def look() -> None:
-            if condition() or self.loop.time() > deadline:
-                self.loop.stop()
-            else:
-                self.loop.call_later(0.0005, look)
-
-        look()
-        self.loop.run_forever()
-        assert condition()
-
-    def close(self) -> None:
-        assert self.loop._count_driven() == 0
-        self.loop.close()
 
 
 @pytest.fixture(params=["driven", "debug", "factory"])

@@ -10,44 +10,20 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from driven import LIMIT, new_loop, run_until, turn
 
 from rupy import EventLoop
-
-LIMIT = 10.0
 
 
 @pytest.fixture(params=["plain", "debug"])
 def loop(request: pytest.FixtureRequest) -> Iterator[EventLoop]:
-    loop = EventLoop()
-    loop.set_debug(request.param == "debug")
-    loop.slow_callback_duration = LIMIT
+    loop = new_loop(request.param)
     yield loop
     loop.close()
-
-
-def run_until(loop: EventLoop, condition: Callable[[], object]) -> None:
-    """Turn the loop until the condition holds, or the limit is over."""
-    deadline = loop.time() + LIMIT
-
-    def look() -> None:
-        if condition() or loop.time() > deadline:
-            loop.stop()
-        else:
-            loop.call_later(0.0005, look)
-
-    look()
-    loop.run_forever()
-    assert condition()
-
-
-def turn(loop: EventLoop) -> None:
-    """One turn, and what is ready at its beginning."""
-    loop.call_soon(loop.stop)
-    loop.run_forever()
 
 
 # ---- callbacks ----
