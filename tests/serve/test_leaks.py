@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from leaks import ask, count, leaves_nothing
 from serving import KIB, Answer, Client, Server, Servers, head_of, wait_for
 
 APP = (
@@ -248,45 +248,6 @@ leak:symtable_enter_block
 leak:fill_time
 leak:orjson
 """
-
-
-def count(server: Server) -> dict[str, int]:
-    return server.get("/count").json()
-
-
-def leaves_nothing(server: Server, use: Callable[[], None]) -> None:
-    """The second use() needs nothing that the first has not needed."""
-    # The first answer in JSON imports what writes it.
-    count(server)
-    use()
-    before = count(server)
-    use()
-    server.clients.clear()
-
-    def is_over() -> bool:
-        now = count(server)
-        return now["objects"] - before["objects"] < 100 and not now["busy"]
-
-    wait_for(is_over, f"the objects of before, {before}")
-    after = count(server)
-    assert after["tasks"] <= before["tasks"], (before, after)
-    assert after["blocks"] - before["blocks"] < 300, (before, after)
-    assert after["kib"] - before["kib"] < 2048, (before, after)
-
-
-def ask(
-    server: Server, requests: list[tuple[str, bytes, int]], times: int
-) -> None:
-    """So many rounds, on connections that are new every 100 rounds."""
-    packet = b"".join(request for _, request, _ in requests)
-    for start in range(0, times, 100):
-        with server.connect() as client:
-            for _ in range(min(100, times - start)):
-                client.send(packet)
-                for method, request, status in requests:
-                    answer = client.answer(method)
-                    assert answer.status == status, (request, answer)
-    server.clients.clear()
 
 
 def test_ten_thousand_requests_leave_nothing(server: Server) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from leaks import ask, count, leaves_nothing
 from serving import KIB, Server, Servers, head_of, wait_for
 
 APP = (
@@ -163,43 +162,6 @@ FAULTS = [
 @pytest.fixture(scope="module")
 def server(serve_module: Servers) -> Server:
     return serve_module(APP, "--log-level", "critical")
-
-
-def count(server: Server) -> dict[str, int]:
-    counts: dict[str, int] = eval(server.get("/count").text)
-    return counts
-
-
-def leaves_nothing(server: Server, use: Callable[[], None]) -> None:
-    """The second use() needs nothing that the first has not needed."""
-    use()
-    before = count(server)
-    use()
-    server.clients.clear()
-
-    def is_over() -> bool:
-        now = count(server)
-        return now["objects"] - before["objects"] < 100 and not now["busy"]
-
-    wait_for(is_over, f"the objects of before, {before}")
-    after = count(server)
-    assert after["tasks"] <= before["tasks"], (before, after)
-    assert after["blocks"] - before["blocks"] < 300, (before, after)
-    assert after["kib"] - before["kib"] < 2048, (before, after)
-
-
-def ask(
-    server: Server, requests: list[tuple[str, bytes, int]], times: int
-) -> None:
-    packet = b"".join(request for _, request, _ in requests)
-    for start in range(0, times, 100):
-        with server.connect() as client:
-            for _ in range(min(100, times - start)):
-                client.send(packet)
-                for method, request, status in requests:
-                    answer = client.answer(method)
-                    assert answer.status == status, (request, answer)
-    server.clients.clear()
 
 
 def test_requests_leave_nothing(server: Server) -> None:

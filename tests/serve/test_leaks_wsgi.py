@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from leaks import ask, count, leaves_nothing
 from serving import KIB, Server, Servers, head_of, wait_for
 from wsgi_story import MODES
 
@@ -143,51 +142,12 @@ def server(serve_module: Servers, request: pytest.FixtureRequest) -> Server:
     )
 
 
-def count(server: Server) -> dict[str, int]:
-    counts: dict[str, int] = eval(server.get("/count").text)
-    return counts
-
-
-def leaves_nothing(server: Server, use: Callable[[], None]) -> None:
-    """The third use() needs nothing that those before have not needed: what
-    CPython learns of code that runs often takes a while."""
-    use()
-    use()
-    before = count(server)
-    use()
-    server.clients.clear()
-
-    def is_over() -> bool:
-        now = count(server)
-        return now["objects"] - before["objects"] < 100 and not now["busy"]
-
-    wait_for(is_over, f"the objects of before, {before}")
-    after = count(server)
-    assert after["blocks"] - before["blocks"] < 300, (before, after)
-    assert after["kib"] - before["kib"] < 2048, (before, after)
-    assert after["fds"] - before["fds"] < 4, (before, after)
-
-
-def ask(
-    server: Server, requests: list[tuple[str, bytes, int]], times: int
-) -> None:
-    packet = b"".join(request for _, request, _ in requests)
-    for start in range(0, times, 100):
-        with server.connect() as client:
-            for _ in range(min(100, times - start)):
-                client.send(packet)
-                for method, request, status in requests:
-                    answer = client.answer(method)
-                    assert answer.status == status, (request, answer)
-    server.clients.clear()
-
-
 def test_requests_leave_nothing(server: Server) -> None:
-    leaves_nothing(server, lambda: ask(server, REQUESTS, 400))
+    leaves_nothing(server, lambda: ask(server, REQUESTS, 400), warm_up=2)
 
 
 def test_faults_leave_nothing(server: Server) -> None:
-    leaves_nothing(server, lambda: ask(server, FAULTS, 150))
+    leaves_nothing(server, lambda: ask(server, FAULTS, 150), warm_up=2)
 
 
 def test_answers_that_break_off_leave_nothing(server: Server) -> None:
@@ -198,7 +158,7 @@ def test_answers_that_break_off_leave_nothing(server: Server) -> None:
                 assert not client.ends().endswith(b"0\r\n\r\n")
         server.clients.clear()
 
-    leaves_nothing(server, use)
+    leaves_nothing(server, use, warm_up=2)
 
 
 @pytest.mark.parametrize("path", ["/endless", "/echo"])
@@ -219,4 +179,4 @@ def test_clients_that_go_leave_nothing(server: Server, path: str) -> None:
         server.clients.clear()
         wait_for(lambda: not count(server)["busy"], "all of them are over")
 
-    leaves_nothing(server, use)
+    leaves_nothing(server, use, warm_up=2)
