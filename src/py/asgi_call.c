@@ -257,8 +257,18 @@ void
 rp_asgi_call_run(struct rp_asgi_call *call, PyObject *scope)
 {
     struct rp_asgi_object *a = call->asgi;
-    PyObject *coro = scope ? call_app(a, call, scope) : NULL, *exc;
+    struct rp_exchange *x = call->x;
+    PyObject *coro, *exc;
 
+    if (!scope && !PyErr_Occurred()) {
+        /* The scope's path is text, and this one is none. */
+        rp_asgi_end(call);
+        Py_DECREF(call);
+        rp_exchange_answer_status(x, 400);
+        return;
+    }
+    rp_exchange_set_data(x, call);
+    coro = scope ? call_app(a, call, scope) : NULL;
     Py_XDECREF(scope);
     if (coro) {
         drive(a, call, coro);
@@ -276,7 +286,6 @@ asgi_start(void *self, struct rp_exchange *x)
 {
     struct rp_asgi_object *a = self;
     struct rp_asgi_call *call;
-    PyObject *scope;
 
     if (is_lower_method(rp_exchange_request(x))) {
         rp_exchange_answer_status(x, 501);
@@ -288,16 +297,7 @@ asgi_start(void *self, struct rp_exchange *x)
         rp_exchange_abort(x);
         return;
     }
-    scope = rp_asgi_scope_http(call);
-    if (!scope && !PyErr_Occurred()) {
-        /* The scope's path is text, and this one is none. */
-        rp_asgi_end(call);
-        Py_DECREF(call);
-        rp_exchange_answer_status(x, 400);
-        return;
-    }
-    rp_exchange_set_data(x, call);
-    rp_asgi_call_run(call, scope);
+    rp_asgi_call_run(call, rp_asgi_scope_http(call));
 }
 
 /* The application goes on: it is told when it asks. */

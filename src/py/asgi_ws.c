@@ -345,7 +345,6 @@ ws_start(void *self, struct rp_exchange *x)
     struct rp_asgi_object *a = self;
     struct rp_asgi_call *call;
     struct rp_ws_handshake h;
-    PyObject *scope;
 
     if (!rp_exchange_begin_websocket(x, &h))
         return;
@@ -357,16 +356,7 @@ ws_start(void *self, struct rp_exchange *x)
         return;
     }
     call->method = Py_NewRef(a->s_websocket);
-    scope = rp_asgi_scope_websocket(call);
-    if (!scope && !PyErr_Occurred()) {
-        /* The scope's path is text, and this one is none. */
-        rp_asgi_end(call);
-        Py_DECREF(call);
-        rp_exchange_answer_status(x, 400);
-        return;
-    }
-    rp_exchange_set_data(x, call);
-    rp_asgi_call_run(call, scope);
+    rp_asgi_call_run(call, rp_asgi_scope_websocket(call));
 }
 
 static void

@@ -174,8 +174,9 @@ extern PyType_Spec rp_asgi_call_spec;
 /* New reference. */
 struct rp_asgi_call *rp_asgi_call_new(struct rp_asgi_object *a,
                                       struct rp_exchange *x);
-/* Call the application with scope, stolen; NULL: an exception is set.  The
- * reference to call is stolen too. */
+/* Call the application with scope, stolen; NULL: an exception is set, or the
+ * path is no text, which is answered with 400.  The reference to call is
+ * stolen too. */
 void rp_asgi_call_run(struct rp_asgi_call *call, PyObject *scope);
 /* "GET /path: what": one line, whatever is in the path; and the traceback of
  * exc, which may be NULL. */
