@@ -1,7 +1,6 @@
 /* chain.c -- what the chain of a request, a coroutine of rupy/_middleware.py,
  * asks of the core. */
 #include "rupy/app/filehandler.h"
-#include "rupy/base/log.h"
 #include "rupy/py/front_impl.h"
 #include "rupy/py/request.h"
 #include "rupy/py/traceback.h"
@@ -139,16 +138,8 @@ rp_front_call(PyObject *unused, PyObject *const *args, Py_ssize_t n)
 PyObject *
 rp_front_log(PyObject *unused, PyObject *text)
 {
-    const char *p = PyUnicode_AsUTF8(text), *end;
-
     (void)unused;
-    if (!p)
-        return NULL;
-    end = strchrnul(p, '\n');
-    rp_error("%.*s", (int)(end - p), p);
-    if (*end)
-        rp_log_text(end + 1);
-    Py_RETURN_NONE;
+    return rp_py_log_error(text);
 }
 
 PyObject *

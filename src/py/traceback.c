@@ -24,6 +24,20 @@ rp_py_format_traceback(PyObject *exc)
     return text;
 }
 
+PyObject *
+rp_py_log_error(PyObject *text)
+{
+    const char *p = PyUnicode_AsUTF8(text), *end;
+
+    if (!p)
+        return NULL;
+    end = strchrnul(p, '\n');
+    rp_error("%.*s", (int)(end - p), p);
+    if (*end)
+        rp_log_text(end + 1);
+    Py_RETURN_NONE;
+}
+
 /* New reference to logging.getLogger("rupy.error") when something listens to
  * it; NULL, maybe with an exception, otherwise.  Who has not imported logging
  * has not configured it. */

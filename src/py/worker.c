@@ -2,16 +2,15 @@
  * rupy._core.Worker, and how the service runs it. */
 #include "rupy/py/worker.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "rupy/base/log.h"
 #include "rupy/py/door.h"
 #include "rupy/py/hooks.h"
 #include "rupy/py/interface.h"
 #include "rupy/py/load.h"
 #include "rupy/py/spans.h"
+#include "rupy/py/traceback.h"
 
 enum { EXIT_BROKEN = 2, EXIT_BOOT = 3, EXIT_APP = 4 };
 
@@ -183,16 +182,8 @@ worker_stop(struct worker_object *w, PyObject *unused)
 static PyObject *
 worker_log(struct worker_object *w, PyObject *text)
 {
-    const char *p = PyUnicode_AsUTF8(text), *end;
-
     (void)w;
-    if (!p)
-        return NULL;
-    end = strchrnul(p, '\n');
-    rp_error("%.*s", (int)(end - p), p);
-    if (*end)
-        rp_log_text(end + 1);
-    Py_RETURN_NONE;
+    return rp_py_log_error(text);
 }
 
 static PyObject *

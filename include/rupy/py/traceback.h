@@ -1,4 +1,5 @@
-/* traceback.h -- what an exception looks like in the log. */
+/* traceback.h -- what Python code has to say in the log, exceptions above
+ * all. */
 #ifndef RUPY_PY_TRACEBACK_H
 #define RUPY_PY_TRACEBACK_H
 
@@ -8,6 +9,9 @@
  * without an exception. */
 PyObject *rp_py_format_traceback(PyObject *exc);
 
+/* A str into the server's log: its first line as an error, the others below.
+ * None (new), or NULL with an exception. */
+PyObject *rp_py_log_error(PyObject *text);
 /* An exception that an application did not handle; line, a str, says where.
  * It goes to the Python logger rupy.error when the application configured
  * logging, and else, or when that fails, to the server's log.  NULL as line is
