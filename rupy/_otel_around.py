@@ -186,33 +186,33 @@ class _AsgiGetter:
         return [name.decode("latin-1") for name, _ in carrier]
 
 
-def asgi(app: Any, requests: Requests) -> Any:
+def _begin_asgi(requests: Requests, scope: Any) -> OneRequest:
     getter = _AsgiGetter()
+    headers = scope["headers"]
+    agent = getter.get(headers, "user-agent")
+    host = getter.get(headers, "host")
+    client = scope.get("client")
+    raw = scope.get("raw_path")
+    return requests.begin(
+        headers,
+        getter,
+        scope.get("method", "GET"),
+        raw.decode("latin-1") if raw else scope["path"],
+        scope["query_string"].decode("latin-1"),
+        scope["scheme"],
+        host[0] if host else "",
+        client[0] if client else None,
+        scope["http_version"],
+        agent[0] if agent else None,
+    )
 
-    def begin(scope: Any) -> OneRequest:
-        headers = scope["headers"]
-        agent = getter.get(headers, "user-agent")
-        host = getter.get(headers, "host")
-        client = scope.get("client")
-        raw = scope.get("raw_path")
-        return requests.begin(
-            headers,
-            getter,
-            scope.get("method", "GET"),
-            raw.decode("latin-1") if raw else scope["path"],
-            scope["query_string"].decode("latin-1"),
-            scope["scheme"],
-            host[0] if host else "",
-            client[0] if client else None,
-            scope["http_version"],
-            agent[0] if agent else None,
-        )
 
+def asgi(app: Any, requests: Requests) -> Any:
     async def traced(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
             await app(scope, receive, send)
             return
-        one = begin(scope)
+        one = _begin_asgi(requests, scope)
         has_trailers = False
         has_head = False
 
@@ -277,30 +277,30 @@ class _WsgiGetter:
         ]
 
 
-def wsgi(app: Any, requests: Requests) -> Any:
+def _begin_wsgi(requests: Requests, environ: Any) -> OneRequest:
     getter = _WsgiGetter()
+    path = quote(
+        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        safe="/;=,:@!$&'()*+~",
+        encoding="latin-1",
+    )
+    return requests.begin(
+        environ,
+        getter,
+        environ["REQUEST_METHOD"],
+        path,
+        environ.get("QUERY_STRING", ""),
+        environ["wsgi.url_scheme"],
+        environ.get("HTTP_HOST", ""),
+        environ.get("REMOTE_ADDR"),
+        environ["SERVER_PROTOCOL"].rpartition("/")[2],
+        environ.get("HTTP_USER_AGENT"),
+    )
 
-    def begin(environ: Any) -> OneRequest:
-        path = quote(
-            environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
-            safe="/;=,:@!$&'()*+~",
-            encoding="latin-1",
-        )
-        return requests.begin(
-            environ,
-            getter,
-            environ["REQUEST_METHOD"],
-            path,
-            environ.get("QUERY_STRING", ""),
-            environ["wsgi.url_scheme"],
-            environ.get("HTTP_HOST", ""),
-            environ.get("REMOTE_ADDR"),
-            environ["SERVER_PROTOCOL"].rpartition("/")[2],
-            environ.get("HTTP_USER_AGENT"),
-        )
 
+def wsgi(app: Any, requests: Requests) -> Any:
     def traced(environ: Any, start_response: Any) -> Any:
-        one = begin(environ)
+        one = _begin_wsgi(requests, environ)
 
         def told(status: str, headers: Any, exc_info: Any = None) -> Any:
             one.answered(int(status[:3]))
