@@ -29,6 +29,20 @@ class Param(NamedTuple):
     """What stands in ``re(...)``, else empty."""
 
 
+def below(prefix: str, what: str, example: str) -> tuple[str, str | None]:
+    """The patterns of what is below prefix, and of prefix without its slash.
+
+    Raises ValueError, for ``what``, for a prefix that is no literal path.
+    """
+    if not prefix.startswith("/") or "<" in prefix:
+        raise ValueError(
+            f"{what}: the prefix {prefix!r} is no literal path such as"
+            f" {example}"
+        )
+    prefix = prefix.rstrip("/")
+    return prefix + "/<path:re((?s:.*))>", prefix or None
+
+
 def parse(pattern: str) -> tuple[str | Param, ...]:
     """The literal texts and parameters of a pattern, in order.
 

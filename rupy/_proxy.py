@@ -14,19 +14,6 @@ _PATH = re.compile(r"/[!$-;=?-Z_a-z~@%]*", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
 
-def patterns(prefix: str) -> tuple[str, str | None]:
-    """The patterns of what is below prefix, and of prefix without its slash.
-
-    Raises ValueError for a prefix that is no literal path.
-    """
-    if not prefix.startswith("/") or "<" in prefix:
-        raise ValueError(
-            f"proxy: the prefix {prefix!r} is no literal path such as /api"
-        )
-    prefix = prefix.rstrip("/")
-    return prefix + "/<path:re((?s:.*))>", prefix or None
-
-
 def target(url: str) -> tuple[str, str, str, str | None]:
     """(URL, host or path of a socket, port or "", path or None)."""
     if url.startswith("unix:"):

@@ -12,19 +12,6 @@ from . import _core
 _TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:;[\x20-\x7e]*)?", re.ASCII)
 
 
-def patterns(prefix: str) -> tuple[str, str | None]:
-    """The patterns of what is below prefix, and of prefix without its slash.
-
-    Raises ValueError for a prefix that is no literal path.
-    """
-    if not prefix.startswith("/") or "<" in prefix:
-        raise ValueError(
-            f"static: the prefix {prefix!r} is no literal path such as /static"
-        )
-    prefix = prefix.rstrip("/")
-    return prefix + "/<path:re((?s:.*))>", prefix or None
-
-
 def folder(
     directory: str | os.PathLike[str],
     index: str | None,

@@ -229,7 +229,7 @@ class Rupy(Life):
         Raises ValueError for a prefix that is no literal path, for what is
         no folder, and for a route that exists.
         """
-        below, bare = _static.patterns(prefix)
+        below, bare = _pattern.below(prefix, "static", "/static")
         files = _static.folder(
             directory, index, max_age, precompressed, dot_files, types
         )
@@ -309,7 +309,7 @@ class Rupy(Life):
         no backend, for times and numbers that cannot be, and for a route
         that exists.
         """
-        below, bare = _proxy.patterns(prefix)
+        below, bare = _pattern.below(prefix, "proxy", "/api")
         handler = _proxy.proxy(
             prefix,
             backends,
