@@ -1,5 +1,8 @@
 #include "rupy/base/str.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* ASCII only: tolower() would ask the locale, which the peer may profit of. */
 static unsigned char
 to_lower(unsigned char c)
@@ -63,4 +66,15 @@ rp_str_to_u64(struct rp_str s, uint64_t *out)
         return -1;
     *out = v;
     return 0;
+}
+
+int
+rp_fail(char *error, size_t n, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(error, n, fmt, ap);
+    va_end(ap);
+    return -1;
 }

@@ -8,29 +8,18 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#include "rupy/base/str.h"
 #include "rupy/py/py.h"
 
 #define STRING(x) #x
 #define AS_STRING(x) STRING(x)
 #define SHORT_VERSION                                                          \
     AS_STRING(PY_MAJOR_VERSION) "." AS_STRING(PY_MINOR_VERSION)
-
-static int __attribute__((format(printf, 3, 4)))
-fail(char *error, size_t n, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(error, n, fmt, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* The exception that is set, in one line; it is set no more. */
 static int
@@ -40,8 +29,9 @@ fail_exception(char *error, size_t n, const char *what)
     PyObject *text = e != NULL ? PyObject_Str(e) : NULL;
     const char *p = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
 
-    fail(error, n, "%s: %s: %s", what,
-         e != NULL ? Py_TYPE(e)->tp_name : "no exception", p != NULL ? p : "?");
+    rp_fail(error, n, "%s: %s: %s", what,
+            e != NULL ? Py_TYPE(e)->tp_name : "no exception",
+            p != NULL ? p : "?");
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(e);
@@ -85,19 +75,20 @@ check_venv(const char *venv, char *error, size_t n)
     char version[32];
 
     if (!exists(venv, "pyvenv.cfg"))
-        return fail(error, n,
-                    "%s is no virtual environment: it has no pyvenv.cfg "
-                    "(--venv, $VIRTUAL_ENV)",
-                    venv);
+        return rp_fail(error, n,
+                       "%s is no virtual environment: it has no pyvenv.cfg "
+                       "(--venv, $VIRTUAL_ENV)",
+                       venv);
     if (read_venv_version(venv, version, sizeof(version)) == 0 &&
         strcmp(version, SHORT_VERSION) != 0)
-        return fail(error, n,
-                    "virtual environment %s is for Python %s, and this "
-                    "program embeds " SHORT_VERSION
-                    "; make one with python" SHORT_VERSION " -m venv",
-                    venv, version);
+        return rp_fail(error, n,
+                       "virtual environment %s is for Python %s, and this "
+                       "program embeds " SHORT_VERSION
+                       "; make one with python" SHORT_VERSION " -m venv",
+                       venv, version);
     if (!exists(venv, "bin/python"))
-        return fail(error, n, "virtual environment %s has no bin/python", venv);
+        return rp_fail(error, n, "virtual environment %s has no bin/python",
+                       venv);
     return 0;
 }
 
@@ -227,7 +218,7 @@ rp_interp_init(const struct rp_interp_options *o, char *error, size_t n)
     }
     if (PyImport_AppendInittab("_rupy", o->init_core) < 0) {
         free(real);
-        return fail(error, n, "python: out of memory");
+        return rp_fail(error, n, "python: out of memory");
     }
     PyPreConfig_InitPythonConfig(&before);
     before.parse_argv = 0;
@@ -241,8 +232,8 @@ rp_interp_init(const struct rp_interp_options *o, char *error, size_t n)
     }
     free(real);
     if (PyStatus_Exception(s))
-        return fail(error, n, "python does not start: %s",
-                    s.err_msg != NULL ? s.err_msg : "no reason given");
+        return rp_fail(error, n, "python does not start: %s",
+                       s.err_msg != NULL ? s.err_msg : "no reason given");
     if (add_package_path(o->program) < 0 || publish_core() < 0 ||
         enable_faulthandler() < 0)
         return fail_exception(error, n, "python does not start");

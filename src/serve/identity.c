@@ -5,24 +5,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { GROUPS_MAX = 65536, ENTRY_MAX = 16384 };
-
-static int __attribute__((format(printf, 3, 4)))
-fail(char *error, size_t n, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(error, n, fmt, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* A name that is a number is one. */
 static bool
@@ -78,18 +66,19 @@ find_user(struct rp_identity *id, const struct rp_config *c, char *error,
             pw = NULL;
     } else {
         if (getpwnam_r(c->user, &entry, text, sizeof(text), &pw) != 0 || !pw)
-            return fail(error, n, "--user: there is no user %s", c->user);
+            return rp_fail(error, n, "--user: there is no user %s", c->user);
         id->uid = pw->pw_uid;
     }
     if (pw && !id->changes_group)
         id->gid = pw->pw_gid;
     else if (!id->changes_group)
-        return fail(error, n, "--user: %s has no entry in passwd: say --group",
-                    c->user);
+        return rp_fail(error, n,
+                       "--user: %s has no entry in passwd: say --group",
+                       c->user);
     id->changes_user = id->changes_group = true;
     if (find_groups(id, pw && c->initgroups ? pw->pw_name : NULL) < 0)
-        return fail(error, n, "--user: groups of %s: %s", c->user,
-                    strerror(errno));
+        return rp_fail(error, n, "--user: groups of %s: %s", c->user,
+                       strerror(errno));
     return 0;
 }
 
@@ -107,7 +96,7 @@ find_group(struct rp_identity *id, const struct rp_config *c, char *error,
         return 0;
     }
     if (getgrnam_r(c->group, &entry, text, sizeof(text), &gr) != 0 || !gr)
-        return fail(error, n, "--group: there is no group %s", c->group);
+        return rp_fail(error, n, "--group: there is no group %s", c->group);
     id->gid = gr->gr_gid;
     return 0;
 }
@@ -125,7 +114,7 @@ find_owner(struct rp_identity *id, const char *text, char *error, size_t n)
     unsigned number;
 
     if (user.n >= sizeof(name) || (user.n == 0 && *group == '\0'))
-        return fail(error, n, "--uds-owner: '%s' is not USER:GROUP", text);
+        return rp_fail(error, n, "--uds-owner: '%s' is not USER:GROUP", text);
     memcpy(name, user.p, user.n);
     name[user.n] = '\0';
     if (user.n > 0 && to_id(name, &number))
@@ -133,7 +122,7 @@ find_owner(struct rp_identity *id, const char *text, char *error, size_t n)
     else if (user.n > 0) {
         if (getpwnam_r(name, &pw, entry, sizeof(entry), &is_user) != 0 ||
             !is_user)
-            return fail(error, n, "--uds-owner: there is no user %s", name);
+            return rp_fail(error, n, "--uds-owner: there is no user %s", name);
         id->socket_uid = pw.pw_uid;
     }
     if (*group != '\0' && to_id(group, &number))
@@ -141,7 +130,8 @@ find_owner(struct rp_identity *id, const char *text, char *error, size_t n)
     else if (*group != '\0') {
         if (getgrnam_r(group, &gr, entry, sizeof(entry), &is_group) != 0 ||
             !is_group)
-            return fail(error, n, "--uds-owner: there is no group %s", group);
+            return rp_fail(error, n, "--uds-owner: there is no group %s",
+                           group);
         id->socket_gid = gr.gr_gid;
     }
     return 0;
@@ -165,22 +155,23 @@ rp_identity_init(struct rp_identity *id, const struct rp_config *c, char *error,
     if (c->user && find_user(id, c, error, n) < 0)
         return -1;
     if (c->group && !c->user && is_root && find_groups(id, NULL) < 0)
-        return fail(error, n, "--group: %s", strerror(errno));
+        return rp_fail(error, n, "--group: %s", strerror(errno));
     if (!is_root && (id->uid != geteuid() || id->gid != getegid()))
-        return fail(error, n,
-                    "--%s: only root can become somebody else; start it as "
-                    "root, or leave the option out",
-                    id->uid != geteuid() ? "user" : "group");
+        return rp_fail(error, n,
+                       "--%s: only root can become somebody else; start it as "
+                       "root, or leave the option out",
+                       id->uid != geteuid() ? "user" : "group");
     /* Nothing to change: a unit that says User= may say --user as well. */
     if (!is_root)
         id->changes_user = id->changes_group = false;
     if (!c->chroot)
         return 0;
     if (!is_root)
-        return fail(error, n, "--chroot: only root can do that");
+        return rp_fail(error, n, "--chroot: only root can do that");
     id->root = open(c->chroot, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (id->root < 0)
-        return fail(error, n, "--chroot: %s: %s", c->chroot, strerror(errno));
+        return rp_fail(error, n, "--chroot: %s: %s", c->chroot,
+                       strerror(errno));
     return 0;
 }
 

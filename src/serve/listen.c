@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +14,6 @@
 #include "rupy/base/fd.h"
 #include "rupy/base/log.h"
 #include "rupy/serve/bind.h"
-
-static int __attribute__((format(printf, 3, 4)))
-fail(char *error, size_t n, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(error, n, fmt, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* The kernel cuts a longer backlog without a word. */
 static void
@@ -76,8 +64,8 @@ advice(const struct rp_bind *b, int error)
 static int
 fail_errno(const struct rp_bind *b, int code, char *error, size_t n)
 {
-    return fail(error, n, "cannot bind %s: %s%s", b->text, strerror(code),
-                advice(b, code));
+    return rp_fail(error, n, "cannot bind %s: %s%s", b->text, strerror(code),
+                   advice(b, code));
 }
 
 /* -1 and errno. */
@@ -117,8 +105,9 @@ open_tcp(const struct rp_bind *b, const struct rp_bind_options *o, char *error,
     snprintf(port, sizeof(port), "%d", b->port);
     int r = getaddrinfo(b->host, port, &hints, &list);
     if (r != 0)
-        return fail(error, n, "cannot bind %s: host %s: %s", b->text, b->host,
-                    r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+        return rp_fail(error, n, "cannot bind %s: host %s: %s", b->text,
+                       b->host,
+                       r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
     for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next) {
         fd = open_address(a, o);
         /* Of several failures the first says most. */
@@ -168,15 +157,16 @@ remove_stale(const struct rp_bind *b, const struct sockaddr_un *address,
     if (lstat(b->path, &st) < 0)
         return 0;
     if (!S_ISSOCK(st.st_mode))
-        return fail(error, n,
-                    "cannot bind %s: the file is there and is no socket; "
-                    "remove it, or choose another path",
-                    b->text);
+        return rp_fail(error, n,
+                       "cannot bind %s: the file is there and is no socket; "
+                       "remove it, or choose another path",
+                       b->text);
     if (is_answered(address, length))
-        return fail(error, n,
-                    "cannot bind %s: another process listens there, `ss -lxp` "
-                    "names it",
-                    b->text);
+        return rp_fail(
+            error, n,
+            "cannot bind %s: another process listens there, `ss -lxp` "
+            "names it",
+            b->text);
     if (unlink(b->path) < 0 && errno != ENOENT)
         return fail_errno(b, errno, error, n);
     return 0;
@@ -223,14 +213,14 @@ open_fd(const struct rp_bind *b, const struct rp_bind_options *o, char *error,
     socklen_t length = sizeof(int);
 
     if (getsockopt(b->fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
-        return fail(error, n, "cannot use %s: %s; it must be an open socket",
-                    b->text, strerror(errno));
+        return rp_fail(error, n, "cannot use %s: %s; it must be an open socket",
+                       b->text, strerror(errno));
     if (type != SOCK_STREAM)
-        return fail(error, n, "cannot use %s: not a stream socket", b->text);
+        return rp_fail(error, n, "cannot use %s: not a stream socket", b->text);
     if (getsockopt(b->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 ||
         (!listens && listen(b->fd, o->backlog) < 0) ||
         rp_fd_set_nonblock(b->fd) < 0 || rp_fd_set_cloexec(b->fd, 1) < 0)
-        return fail(error, n, "cannot use %s: %s", b->text, strerror(errno));
+        return rp_fail(error, n, "cannot use %s: %s", b->text, strerror(errno));
     return b->fd;
 }
 
@@ -250,8 +240,8 @@ rp_bind_open(const struct rp_bind *b, const struct rp_bind_options *o,
     case RP_BIND_SYSTEMD:
         break;
     }
-    return fail(error, n, "cannot bind %s: only --bind takes such sockets",
-                b->text);
+    return rp_fail(error, n, "cannot bind %s: only --bind takes such sockets",
+                   b->text);
 }
 
 void

@@ -31,5 +31,9 @@ struct rp_str rp_str_trim(struct rp_str s);
 /* 1 to 19 decimal digits and nothing else, at most INT64_MAX.
  * Return 0, or -1 and leave *out alone. */
 int rp_str_to_u64(struct rp_str s, uint64_t *out);
+/* Say why in error, of n bytes, as printf() does.  Return -1, for who returns
+ * that. */
+int __attribute__((format(printf, 3, 4)))
+rp_fail(char *error, size_t n, const char *fmt, ...);
 
 #endif
