@@ -33,23 +33,14 @@ rp_cookie_next(struct rp_str *rest, struct rp_str *name, struct rp_str *value)
     return false;
 }
 
-static bool
-all_are(struct rp_str s, unsigned what)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!rp_char_is(s.p[i], what))
-            return false;
-    return true;
-}
-
 bool
 rp_is_cookie_value(struct rp_str s)
 {
-    return all_are(s, RP_CHAR_COOKIE);
+    return rp_chars_are(s, RP_CHAR_COOKIE);
 }
 
 bool
 rp_is_cookie_attr(struct rp_str s)
 {
-    return all_are(s, RP_CHAR_COOKIE_ATTR);
+    return rp_chars_are(s, RP_CHAR_COOKIE_ATTR);
 }

@@ -4,25 +4,16 @@
 
 #include "rupy/http/chars.h"
 
-static bool
-all_are(struct rp_str s, unsigned what)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!rp_char_is(s.p[i], what))
-            return false;
-    return true;
-}
-
 bool
 rp_is_token(struct rp_str s)
 {
-    return s.n > 0 && all_are(s, RP_CHAR_TOKEN);
+    return s.n > 0 && rp_chars_are(s, RP_CHAR_TOKEN);
 }
 
 bool
 rp_is_field_value(struct rp_str s)
 {
-    return all_are(s, RP_CHAR_VALUE);
+    return rp_chars_are(s, RP_CHAR_VALUE);
 }
 
 /* reg-name, which IPv4 addresses look like too.  The comma, though one of the

@@ -2,7 +2,7 @@
 #ifndef RUPY_HTTP_CHARS_H
 #define RUPY_HTTP_CHARS_H
 
-#include <stdbool.h>
+#include "rupy/base/str.h"
 
 enum {
     RP_CHAR_TOKEN = 1,         /* tchar, RFC 9110 5.6.2 */
@@ -21,6 +21,16 @@ static inline bool
 rp_char_is(char c, unsigned what)
 {
     return (rp_chars[(unsigned char)c] & what) != 0;
+}
+
+/* All of them; true of none. */
+static inline bool
+rp_chars_are(struct rp_str s, unsigned what)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!rp_char_is(s.p[i], what))
+            return false;
+    return true;
 }
 
 /* The value of a hex digit, or -1. */
