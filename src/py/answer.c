@@ -28,13 +28,6 @@ answer_bytes(struct rp_exchange *x, PyObject *owner, struct rp_str content,
     rp_exchange_answer(x, &a);
 }
 
-static struct rp_str
-slice_of_bytes(PyObject *bytes)
-{
-    return (struct rp_str){PyBytes_AS_STRING(bytes),
-                           (size_t)PyBytes_GET_SIZE(bytes)};
-}
-
 /* Answer with a Response, stolen. */
 static int
 answer_response(struct rp_exchange *x, PyObject *response)
@@ -204,14 +197,14 @@ finish_json(struct rp_native_route *route, struct rp_exchange *x,
         return;
     }
     rp_request_object_end(request);
-    answer_bytes(x, json, slice_of_bytes(json), RP_STR("application/json"));
+    answer_bytes(x, json, rp_slice_of_bytes(json), RP_STR("application/json"));
 }
 
 static void
 finish_bytes(struct rp_exchange *x, PyObject *request, PyObject *result)
 {
     rp_request_object_end(request);
-    answer_bytes(x, result, slice_of_bytes(result),
+    answer_bytes(x, result, rp_slice_of_bytes(result),
                  RP_STR("application/octet-stream"));
 }
 

@@ -130,14 +130,6 @@ rp_asgi_fields_list(struct rp_asgi_object *a, const struct rp_request *r,
 
 /* ---- Addresses ---- */
 
-static bool
-is_peer(const struct rp_peer *a, const struct rp_peer *b)
-{
-    return a->port == b->port && a->server_port == b->server_port &&
-           a->is_unix == b->is_unix && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->server_host, b->server_host) == 0;
-}
-
 /* (host, port); a Unix socket has a path and no port, its client nothing. */
 static PyObject *
 address(const char *host, unsigned port, bool is_path)
@@ -157,7 +149,7 @@ rp_asgi_fields_peer(struct rp_asgi_object *a, const struct rp_peer *peer,
     struct rp_asgi_peer *p = &a->peers[slot];
     PyObject *c, *s;
 
-    if (!p->peer || !is_peer(p->peer, peer)) {
+    if (!p->peer || !rp_peer_has_addresses_of(p->peer, peer)) {
         if (!p->peer && !(p->peer = PyMem_Malloc(sizeof(*p->peer)))) {
             PyErr_NoMemory();
             return -1;
@@ -209,13 +201,6 @@ unpack(PyObject *item, PyObject **name, PyObject **value)
     *name = v[0];
     *value = v[1];
     return 0;
-}
-
-static struct rp_str
-slice_of(PyObject *bytes)
-{
-    return (struct rp_str){PyBytes_AS_STRING(bytes),
-                           (size_t)PyBytes_GET_SIZE(bytes)};
 }
 
 static char *
@@ -281,7 +266,7 @@ parse_fast(struct rp_arena *arena, PyObject *fast, struct rp_field *v,
     for (Py_ssize_t i = 0; i < n; i++) {
         if (unpack(items[i], &name, &value) < 0)
             return -1;
-        bytes += slice_of(name).n + slice_of(value).n;
+        bytes += rp_slice_of_bytes(name).n + rp_slice_of_bytes(value).n;
     }
     p = rp_arena_alloc(arena, bytes + 1);
     if (!p) {
@@ -292,8 +277,8 @@ parse_fast(struct rp_arena *arena, PyObject *fast, struct rp_field *v,
         struct rp_field *f = &v[kept];
 
         unpack(items[i], &name, &value);
-        p = put(p, slice_of(name), &f->name);
-        p = put(p, rp_str_trim(slice_of(value)), &f->value);
+        p = put(p, rp_slice_of_bytes(name), &f->name);
+        p = put(p, rp_str_trim(rp_slice_of_bytes(value)), &f->value);
         switch (check(f, length)) {
         case 0:
             kept++;

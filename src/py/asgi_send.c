@@ -204,10 +204,7 @@ send_body(struct rp_asgi_call *call, PyObject *message, bool *full)
     if (!body)
         return send_piece(call, NULL, RP_STR(""), more, full);
     if (PyBytes_CheckExact(body))
-        return send_piece(call, body,
-                          (struct rp_str){PyBytes_AS_STRING(body),
-                                          (size_t)PyBytes_GET_SIZE(body)},
-                          more, full);
+        return send_piece(call, body, rp_slice_of_bytes(body), more, full);
     if (PyObject_GetBuffer(body, &b, PyBUF_SIMPLE) < 0)
         return RP_ASGI_ERROR;
     /* It may change when we return: nobody keeps it. */

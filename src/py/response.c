@@ -290,8 +290,7 @@ content_slice(PyObject *content)
     if (!PyBytes_Check(content))
         (void)rp_latin1_of_str(content, &s);
     else
-        s = (struct rp_str){PyBytes_AS_STRING(content),
-                            (size_t)PyBytes_GET_SIZE(content)};
+        s = rp_slice_of_bytes(content);
     return s;
 }
 

@@ -187,9 +187,7 @@ static_call(struct static_object *s, PyObject *args, PyObject *kwargs)
     if (!bytes)
         return NULL;
     status = find(s, (struct request_object *)request, r,
-                  (struct rp_str){PyBytes_AS_STRING(bytes),
-                                  (size_t)PyBytes_GET_SIZE(bytes)},
-                  &found);
+                  rp_slice_of_bytes(bytes), &found);
     Py_DECREF(bytes);
     if (status == 200)
         return rp_file_response_new(st, &found);

@@ -100,8 +100,7 @@ bytes_of(struct stream_object *s, PyObject *piece, PyObject **owner,
                      s->route->handler, Py_TYPE(piece)->tp_name);
     if (!*owner)
         return -1;
-    *out = (struct rp_str){PyBytes_AS_STRING(*owner),
-                           (size_t)PyBytes_GET_SIZE(*owner)};
+    *out = rp_slice_of_bytes(*owner);
     return 0;
 }
 

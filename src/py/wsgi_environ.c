@@ -91,8 +91,7 @@ rp_wsgi_set_mount(PyObject *wsgi, PyObject *prefix)
 
     if (!bytes)
         return -1;
-    text = latin1((struct rp_str){PyBytes_AS_STRING(bytes),
-                                  (size_t)PyBytes_GET_SIZE(bytes)});
+    text = latin1(rp_slice_of_bytes(bytes));
     Py_DECREF(bytes);
     Py_XSETREF(w->mount, text);
     if (!text)
@@ -115,14 +114,6 @@ cut_mount(const struct rp_wsgi_object *w, PyObject *path)
 }
 
 /* ---- Addresses ---- */
-
-static bool
-is_peer(const struct rp_peer *a, const struct rp_peer *b)
-{
-    return a->port == b->port && a->server_port == b->server_port &&
-           a->is_unix == b->is_unix && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->server_host, b->server_host) == 0;
-}
 
 static PyObject *
 number(unsigned n)
@@ -166,7 +157,7 @@ find_peer(struct rp_wsgi_object *w, const struct rp_peer *peer)
     size_t slot = ((uintptr_t)peer >> 6) & (RP_WSGI_PEERS - 1);
     struct rp_wsgi_peer *p = &w->peers[slot];
 
-    if (p->peer && is_peer(p->peer, peer))
+    if (p->peer && rp_peer_has_addresses_of(p->peer, peer))
         return p;
     if (!p->peer && !(p->peer = PyMem_Calloc(1, sizeof(*p->peer)))) {
         PyErr_NoMemory();

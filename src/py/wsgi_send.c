@@ -223,13 +223,6 @@ check_list(PyObject *list, int64_t *total)
     return 0;
 }
 
-static struct rp_str
-slice_of(PyObject *bytes)
-{
-    return (struct rp_str){PyBytes_AS_STRING(bytes),
-                           (size_t)PyBytes_GET_SIZE(bytes)};
-}
-
 int
 rp_wsgi_send_list(struct rp_wsgi_call *call, PyObject *list)
 {
@@ -242,7 +235,7 @@ rp_wsgi_send_list(struct rp_wsgi_call *call, PyObject *list)
     if (n == 1) {
         one = PySequence_Fast_GET_ITEM(list, 0);
         if (total > 0)
-            return rp_wsgi_send(call, one, slice_of(one), true);
+            return rp_wsgi_send(call, one, rp_slice_of_bytes(one), true);
     }
     if (call->stage == RP_WSGI_HEAD && !call->gone &&
         rp_wsgi_send_head(call, total) < 0)
@@ -250,7 +243,7 @@ rp_wsgi_send_list(struct rp_wsgi_call *call, PyObject *list)
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); i++) {
         one = PySequence_Fast_GET_ITEM(list, i);
         if (PyBytes_GET_SIZE(one) > 0 &&
-            rp_wsgi_send(call, one, slice_of(one), true) < 0)
+            rp_wsgi_send(call, one, rp_slice_of_bytes(one), true) < 0)
             return -1;
     }
     return 0;

@@ -19,6 +19,15 @@ struct rp_peer {
     bool is_tls;
 };
 
+/* Both ends are the same. */
+static inline bool
+rp_peer_has_addresses_of(const struct rp_peer *a, const struct rp_peer *b)
+{
+    return a->port == b->port && a->server_port == b->server_port &&
+           a->is_unix == b->is_unix && strcmp(a->host, b->host) == 0 &&
+           strcmp(a->server_host, b->server_host) == 0;
+}
+
 struct rp_access; /* access.h */
 struct rp_access_record;
 struct rp_files; /* files.h */

@@ -1,9 +1,12 @@
 /* py.h -- Python.h, and a name for what differs between 3.11, 3.12 and 3.13
- * beyond what aio needs as well.  Nothing else in py/ asks for the version. */
+ * beyond what aio needs as well.  Nothing else in py/ asks for the version.
+ * And what all of py/ needs of objects. */
 #ifndef RUPY_PY_PY_H
 #define RUPY_PY_PY_H
 
 #include "rupy/aio/compat.h"
+
+#include "rupy/base/str.h"
 
 #if PY_VERSION_HEX < 0x030B0000
 #error "Python 3.11 or later is needed"
@@ -43,6 +46,14 @@ rp_py_has_attr(PyObject *o, const char *name)
     Py_DECREF(attr);
     return 1;
 #endif
+}
+
+/* What is in bytes, lent as long as they live. */
+static inline struct rp_str
+rp_slice_of_bytes(PyObject *bytes)
+{
+    return (struct rp_str){PyBytes_AS_STRING(bytes),
+                           (size_t)PyBytes_GET_SIZE(bytes)};
 }
 
 /* A str's characters may be looked at.  0, or -1 with an exception. */
