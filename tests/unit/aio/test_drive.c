@@ -1,5 +1,6 @@
 /* test_drive.c -- the contract of drive.h: started, cancelled, forgotten. */
 #include "embed.h"
+#include "run.h"
 
 #include <check.h>
 
@@ -161,10 +162,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("drive");
     TCase *t = tcase_create("drive");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, embed_setup, embed_teardown);
     tcase_set_timeout(t, 30);
@@ -176,10 +174,5 @@ main(void)
     tcase_add_test(t, all_are_cancelled_at_once_and_forgotten_ones_too);
     tcase_add_test(t, handlers_start_in_the_captured_context);
     tcase_add_test(t, awaitables_are_told_from_values);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests("drive", t);
 }

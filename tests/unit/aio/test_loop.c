@@ -1,6 +1,7 @@
 /* test_loop.c -- the contract of loop.h, as the server uses it: from libev's
  * callbacks, from the ring, with the loop hidden. */
 #include "embed.h"
+#include "run.h"
 
 #include <check.h>
 
@@ -188,10 +189,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("loop");
     TCase *t = tcase_create("loop");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, embed_setup, embed_teardown);
     tcase_set_timeout(t, 30);
@@ -205,10 +203,5 @@ main(void)
     tcase_add_test(t, other_exceptions_are_reported_and_the_loop_goes_on);
     tcase_add_test(t, inline_code_sees_no_loop_and_what_follows_does);
     tcase_add_test(t, a_loop_that_does_not_run_cannot_be_hidden_or_shown);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests("loop", t);
 }

@@ -2,9 +2,9 @@
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/app/access.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -404,10 +404,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/access");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, a_combined_line_has_its_nine_fields);
     tcase_add_test(t, each_byte_is_escaped_wherever_it_stands);
@@ -427,10 +424,5 @@ main(void)
     tcase_add_test(t, a_sample_has_its_share_and_every_failure);
     tcase_add_loop_test(t, the_user_is_that_of_basic_authorization, 0,
                         COUNT(users));
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/access", t);
 }

@@ -1,8 +1,8 @@
 /* What stands in front of handlers: the client behind proxies, hosts. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "fake.h"
+#include "run.h"
 #include "rupy/app/impl.h"
 #include "rupy/base/log.h"
 
@@ -151,10 +151,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/front");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL);
     tcase_add_checked_fixture(t, set_up, tear_down);
@@ -162,10 +159,5 @@ main(void)
     tcase_add_test(t, what_a_proxy_said_stays_when_the_bytes_are_gone);
     tcase_add_test(t, no_field_may_be_left);
     tcase_add_test(t, other_hosts_do_not_reach_a_handler);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/front", t);
 }

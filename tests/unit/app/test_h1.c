@@ -1,9 +1,9 @@
 /* HTTP/1.1 on one connection: requests in, answers out, whatever the split. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "fake.h"
+#include "run.h"
 #include "rupy/base/log.h"
 
 #define HEAD "HTTP/1.1 200 OK\r\n"
@@ -500,10 +500,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/h1");
     TCase *t = tcase_create("all");
-    int n = sizeof(cases) / sizeof(cases[0]), failed;
-    SRunner *r;
+    int n = sizeof(cases) / sizeof(cases[0]);
 
     rp_log_set_level(RP_LOG_CRITICAL); /* errors are what is tested */
     tcase_set_timeout(t, 60);
@@ -524,10 +522,5 @@ main(void)
     tcase_add_test(t, a_retiring_service_says_close_and_ends_idle_connections);
     tcase_add_test(t, the_last_of_so_many_requests_says_close);
     tcase_add_test(t, a_slow_client_makes_the_writer_wait);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/h1", t);
 }

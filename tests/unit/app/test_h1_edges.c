@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fake.h"
+#include "run.h"
 #include "rupy/base/counters.h"
 #include "rupy/base/log.h"
 
@@ -132,20 +133,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/h1_edges");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL); /* errors are what is tested */
     tcase_add_test(t, an_answer_205_has_no_content);
     tcase_add_test(t, no_100_is_sent_behind_the_head_of_the_answer);
     tcase_add_test(t, a_refused_request_is_counted_once);
     tcase_add_test(t, requests_wait_while_their_client_does_not_read);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/h1_edges", t);
 }

@@ -1,7 +1,7 @@
 /* The queue of bytes to send: order, partial writes, what is released when. */
 #include <check.h>
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/app/sink.h"
 
 static int released;
@@ -121,19 +121,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/sink");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, bytes_and_refs_leave_in_the_order_they_came);
     tcase_add_test(t, peek_stops_at_as_many_as_were_asked_for);
     tcase_add_test(t, a_ref_is_released_when_its_last_byte_is_sent);
     tcase_add_test(t, a_file_stands_alone_and_moves_on_by_what_was_sent);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/sink", t);
 }

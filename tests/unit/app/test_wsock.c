@@ -2,8 +2,8 @@
  * which it ends. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/base/log.h"
 #include "wsfake.h"
 
@@ -455,10 +455,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/wsock");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL);
     tcase_add_loop_test(t, every_case_gives_the_same_at_any_cut, 0,
@@ -480,10 +477,5 @@ main(void)
     tcase_add_test(t, a_handler_that_detached_is_told_nothing);
     tcase_add_test(t, a_bad_answer_to_the_handshake_opens_nothing);
     tcase_add_test(t, messages_are_compressed_when_it_was_agreed_on);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/wsock", t);
 }

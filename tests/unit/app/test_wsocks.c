@@ -1,6 +1,6 @@
 /* The deadlines of WebSockets. */
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/base/log.h"
 #include "wsfake.h"
 
@@ -105,20 +105,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("app/wsocks");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL);
     tcase_add_test(t, a_ping_must_be_answered_in_time);
     tcase_add_test(t, without_a_pong_deadline_pings_go_on);
     tcase_add_test(t, a_client_that_is_not_read_from_is_not_blamed);
     tcase_add_test(t, idle_and_old_connections_are_closed);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("app/wsocks", t);
 }

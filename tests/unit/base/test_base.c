@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/base/arena.h"
 #include "rupy/base/buf.h"
 #include "rupy/base/clock.h"
@@ -347,10 +348,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("base");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, slices_compare);
     tcase_add_test(t, numbers_are_digits_and_nothing_else);
@@ -365,10 +363,5 @@ main(void)
     tcase_add_test(t, what_a_peer_sent_is_escaped);
     tcase_add_test(t, long_texts_are_cut_and_levels_are_obeyed);
     tcase_add_test(t, colour_is_for_those_who_ask);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("base", t);
 }

@@ -1,8 +1,8 @@
 /* Addresses, and who is trusted. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "guard.h"
+#include "run.h"
 #include "rupy/base/trust.h"
 
 static struct rp_str
@@ -151,10 +151,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("base/trust");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(t, an_address_is_read_to_its_end_or_refused, 0,
                         N(addresses));
@@ -162,10 +159,5 @@ main(void)
     tcase_add_loop_test(t, a_peer_is_trusted_by_address_network_or_kind, 0,
                         N(trusts));
     tcase_add_loop_test(t, a_bad_entry_is_refused_with_a_reason, 0, N(bad));
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("base/trust", t);
 }

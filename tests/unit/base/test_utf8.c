@@ -1,8 +1,8 @@
 /* UTF-8: every character there is, every pair of bytes, at any cut. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "guard.h"
+#include "run.h"
 #include "rupy/base/utf8.h"
 
 static size_t
@@ -91,18 +91,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("base/utf8");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, every_character_is_taken_and_no_surrogate);
     tcase_add_test(t, of_two_bytes_only_ascii_and_u0080_to_u07ff);
     tcase_add_test(t, a_fault_is_found_wherever_it_is);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("base/utf8", t);
 }

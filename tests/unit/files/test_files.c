@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "files/tree.h"
+#include "run.h"
 #include "rupy/files/disposition.h"
 #include "rupy/files/files.h"
 #include "rupy/files/mime.h"
@@ -330,10 +330,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("files");
     TCase *tc = tcase_create("files");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_file_replaced_by_rename_is_seen_within_a_second);
@@ -348,9 +345,5 @@ main(void)
     tcase_add_test(tc, a_name_tells_the_media_type);
     tcase_add_test(tc, a_download_has_a_name_in_every_script);
     tcase_add_test(tc, a_name_that_could_do_harm_is_none);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("files", tc);
 }

@@ -2,10 +2,10 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "files/tree.h"
+#include "run.h"
 #include "rupy/files/files.h"
 
 #define NO NULL
@@ -196,10 +196,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("path");
     TCase *tc = tcase_create("path");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tc,
                         a_url_stands_for_a_path_below_the_folder_or_for_none, 0,
@@ -212,9 +209,5 @@ main(void)
                         NOPENS);
     tcase_add_loop_test(tc, so_does_walking_by_hand, 0, NOPENS);
     tcase_add_test(tc, walking_leaves_no_descriptor_behind);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("path", tc);
 }

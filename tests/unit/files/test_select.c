@@ -1,8 +1,8 @@
 /* test_select.c -- Range, conditions and Accept-Encoding. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/files/select.h"
 #include "rupy/http/date.h"
 
@@ -242,10 +242,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("select");
     TCase *tc = tcase_create("select");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tc, a_range_is_parsed_or_passed_over, 0,
                         (int)(sizeof(ranges) / sizeof(ranges[0])));
@@ -254,9 +251,5 @@ main(void)
     tcase_add_test(tc, a_weak_tag_of_an_application_never_serves_a_part);
     tcase_add_loop_test(tc, codings_come_in_the_order_of_the_client, 0,
                         (int)(sizeof(encodings) / sizeof(encodings[0])));
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("select", tc);
 }

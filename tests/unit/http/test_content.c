@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/content.h"
 
 static struct guard guard;
@@ -278,10 +279,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/content");
     TCase *t = tcase_create("content");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, chunks_are_taken_at_any_cut, 0,
@@ -292,10 +290,5 @@ main(void)
     tcase_add_test(t, too_large_content_is_refused_by_the_size_that_says_so);
     tcase_add_test(t, each_limit_of_the_framing_holds);
     tcase_set_timeout(t, 30);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/content", t);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/cookie.h"
 #include "rupy/http/form.h"
 
@@ -154,20 +155,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/form");
     TCase *t = tcase_create("form");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, pairs_are_found_at_any_cut, 0,
                         sizeof(forms) / sizeof(forms[0]));
     tcase_add_loop_test(t, cookies_are_pairs_between_semicolons, 0,
                         sizeof(cookies) / sizeof(cookies[0]));
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/form", t);
 }

@@ -1,10 +1,10 @@
 /* What proxies say, and how much of it is believed. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "guard.h"
 #include "heads.h"
+#include "run.h"
 #include "rupy/http/forwarded.h"
 #include "rupy/http/hosts.h"
 
@@ -383,10 +383,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/forwarded");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(t, as_much_is_believed_as_trusted_proxies_wrote, 0,
                         N(cases));
@@ -397,10 +394,5 @@ main(void)
     tcase_add_loop_test(t, a_host_fits_a_pattern_or_does_not, 0, N(hosts));
     tcase_add_loop_test(t, a_pattern_that_fits_nothing_is_refused, 0,
                         N(bad_hosts));
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("http/forwarded", t);
 }

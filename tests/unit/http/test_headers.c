@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/cookie.h"
 #include "rupy/http/headers.h"
 #include "rupy/http/method.h"
@@ -202,10 +203,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/headers");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, hosts);
     tcase_add_test(t, every_byte_as_token_and_as_value);
@@ -214,10 +212,5 @@ main(void)
     tcase_add_test(t, cookies_in_order);
     tcase_add_test(t, parts_of_set_cookie);
     tcase_add_test(t, methods_and_statuses);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/headers", t);
 }

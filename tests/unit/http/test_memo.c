@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "heads.h"
+#include "run.h"
 #include "rupy/http/memo.h"
 
 static const struct rp_limits lim = RP_LIMITS_DEFAULT;
@@ -228,10 +229,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/memo");
     TCase *t = tcase_create("memo");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, a_block_that_repeats_is_recognised_with_any_request_line);
     tcase_add_test(t, another_connection_recognises_it_at_its_first_request);
@@ -242,10 +240,5 @@ main(void)
     tcase_add_test(t, the_least_used_block_goes_and_its_holder_keeps_it);
     tcase_add_test(t, a_large_block_is_not_kept);
     tcase_add_test(t, a_cut_inside_the_block_changes_nothing);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/memo", t);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/multipart.h"
 
 static struct guard guard;
@@ -301,10 +302,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/multipart");
     TCase *t = tcase_create("multipart");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, forms_are_taken_at_any_cut, 0,
@@ -315,10 +313,5 @@ main(void)
                         sizeof(types) / sizeof(types[0]));
     tcase_add_test(t, a_boundary_that_may_not_be_is_refused);
     tcase_set_timeout(t, 30);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/multipart", t);
 }

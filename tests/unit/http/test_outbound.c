@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "run.h"
 #include "rupy/http/outbound.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
@@ -171,20 +172,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("outbound");
     TCase *t = tcase_create("outbound");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, fields_of_the_connection_stay_behind);
     tcase_add_test(t, connection_cannot_take_our_fields_away);
     tcase_add_test(t, only_who_is_trusted_is_continued);
     tcase_add_test(t, content_and_upgrades_are_framed_by_us);
     tcase_add_test(t, connection_names_few);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_tests("outbound", t);
 }

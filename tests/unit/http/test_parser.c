@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "heads.h"
+#include "run.h"
 
 static struct guard guard;
 
@@ -497,10 +498,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/parser");
     TCase *t = tcase_create("head");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, what_the_rules_refuse_is_refused_at_any_cut, 0,
@@ -514,10 +512,5 @@ main(void)
     tcase_add_test(t, pipelined_heads_are_parsed_one_after_the_other);
     tcase_add_test(t, a_request_can_be_moved);
     tcase_add_test(t, every_error_has_a_status_and_a_text);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/parser", t);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/content.h"
 #include "rupy/http/reply.h"
 
@@ -242,10 +243,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("reply");
     TCase *t = tcase_create("reply");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, heads_are_read_alike_at_any_cut, 0, COUNT(table));
@@ -253,10 +251,5 @@ main(void)
     tcase_add_test(t, fields_have_a_limit);
     tcase_add_test(t, which_answers_have_content);
     tcase_add_test(t, content_until_the_end_is_never_done);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_tests("reply", t);
 }

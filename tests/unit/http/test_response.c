@@ -1,7 +1,7 @@
 /* The head of an answer: whatever the application says, one framing. */
 #include <check.h>
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/http/response.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
@@ -204,10 +204,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/response");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, a_head_is_written);
     tcase_add_test(t, there_is_one_server_field);
@@ -216,10 +213,5 @@ main(void)
     tcase_add_test(t, constants_are_rendered_once_a_second);
     tcase_add_test(t, memory_that_runs_out_leaves_no_half_head);
     tcase_add_test(t, chunk_heads);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/response", t);
 }

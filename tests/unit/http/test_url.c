@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/http/date.h"
 #include "rupy/http/url.h"
 
@@ -203,10 +204,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("http/url");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, dates_are_written_as_the_c_library_writes_them);
     tcase_add_test(t, dates_are_read_in_three_formats);
@@ -215,10 +213,5 @@ main(void)
     tcase_add_test(t, encoding_and_decoding_are_inverse);
     tcase_add_test(t, dot_segments);
     tcase_add_test(t, pairs_of_a_query);
-    suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests("http/url", t);
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/base/log.h"
 
 volatile sig_atomic_t toy_got_term;
@@ -336,17 +336,10 @@ toy_all_generation(const struct toy *t, uint32_t generation)
 int
 toy_run_suite(const char *name, const TTest *const *tests, size_t n)
 {
-    Suite *suite = suite_create(name);
     TCase *tc = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tc, 3 * TOY_PATIENCE);
     for (size_t i = 0; i < n; i++)
         tcase_add_test(tc, tests[i]);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests(name, tc);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/base/clock.h"
 #include "rupy/base/log.h"
 #include "rupy/net/impl.h"
@@ -175,20 +176,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("net/conn");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL);
     tcase_set_timeout(t, 30);
     tcase_add_test(t, no_timer_is_left_of_a_connection_that_timed_out);
     tcase_add_test(
         t, content_that_waits_for_the_handler_is_not_cut_by_a_half_close);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("net/conn", t);
 }

@@ -1,9 +1,9 @@
 /* PROXY headers: what they say, in one piece, cut anywhere, cut short. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "guard.h"
+#include "run.h"
 #include "rupy/net/proxyproto.h"
 
 #define SIG "\r\n\r\n\0\r\nQUIT\n"
@@ -186,18 +186,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("net/proxyproto");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(t, a_header_says_the_same_however_it_is_cut, 0,
                         (int)(sizeof(cases) / sizeof(cases[0])));
     tcase_add_test(t, the_longest_headers_are_taken_and_no_byte_more);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("net/proxyproto", t);
 }

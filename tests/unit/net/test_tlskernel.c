@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/base/log.h"
 #include "rupy/net/impl.h"
 
@@ -119,18 +120,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("net/tlskernel");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     rp_log_set_level(RP_LOG_CRITICAL);
     tcase_add_test(t, what_the_socket_says_decides);
     tcase_add_test(t, the_kernel_is_given_what_is_to_be_encrypted);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("net/tlskernel", t);
 }

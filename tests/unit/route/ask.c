@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run.h"
+
 struct rp_router *router;
 
 static char numbers[2048];
@@ -127,10 +129,7 @@ int
 run_suite(const char *name, const TTest *const *tests, size_t n,
           const TTest *thrice)
 {
-    Suite *suite = suite_create(name);
     TCase *tc = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 30);
@@ -138,9 +137,5 @@ run_suite(const char *name, const TTest *const *tests, size_t n,
         tcase_add_test(tc, tests[i]);
     if (thrice)
         tcase_add_loop_test(tc, thrice, 0, 3);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests(name, tc);
 }

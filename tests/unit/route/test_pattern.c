@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run.h"
 #include "rupy/route/pattern.h"
 
 static struct rp_str
@@ -254,10 +255,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("pattern");
     TCase *tc = tcase_create("pattern");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tc, a_pattern_becomes_a_prefix_and_a_regex, 0,
                         (int)(sizeof(good) / sizeof(good[0])));
@@ -271,9 +269,5 @@ main(void)
     tcase_add_test(tc, a_short_room_for_the_message_is_kept_to);
     tcase_add_test(tc, a_quote_is_cut_between_characters);
     tcase_add_test(tc, patterns_are_the_same_but_for_names);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("pattern", tc);
 }

@@ -1,8 +1,8 @@
 /* test_regex.c -- limits hold with the JIT compiler and without. */
 #include <check.h>
-#include <stdlib.h>
 #include <time.h>
 
+#include "run.h"
 #include "rupy/route/regex.h"
 
 static double
@@ -87,18 +87,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("regex");
     TCase *tc = tcase_create("regex");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     /* Without and with JIT. */
     tcase_add_loop_test(tc, catastrophic_regexes_are_given_up, 0, 2);
     tcase_add_loop_test(tc, matching_starts_at_the_offset_or_nowhere, 0, 2);
     tcase_add_test(tc, what_is_no_regex_is_refused_with_a_reason);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("regex", tc);
 }

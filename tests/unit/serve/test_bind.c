@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/base/log.h"
 #include "rupy/serve/bind.h"
 
@@ -347,7 +348,6 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("bind");
     TCase *t = tcase_create("bind");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
@@ -367,11 +367,5 @@ main(void)
     tcase_add_test(t, the_abstract_namespace_leaves_no_file);
     tcase_add_test(t, an_inherited_socket_is_used_as_it_is);
     tcase_add_test(t, a_backlog_that_is_cut_is_logged);
-    suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests("bind", t);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/serve/config.h"
 
 static struct rp_config config;
@@ -143,7 +144,6 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("envfile");
     TCase *t = tcase_create("envfile");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
@@ -153,11 +153,5 @@ main(void)
     tcase_add_test(t, the_environment_wins_over_the_file_and_env_over_both);
     tcase_add_test(t, paths_are_looked_up_after_chdir);
     tcase_add_test(t, what_is_not_there_is_named);
-    suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests("envfile", t);
 }

@@ -1,7 +1,7 @@
 /* Options about proxies and hosts. */
 #include <check.h>
-#include <stdlib.h>
 
+#include "run.h"
 #include "rupy/serve/config.h"
 
 static struct rp_config config;
@@ -105,10 +105,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("serve/front_options");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, only_the_own_host_is_trusted_by_default);
@@ -117,10 +114,5 @@ main(void)
     tcase_add_loop_test(t, a_mistake_is_one_line, 0,
                         (int)(sizeof(bad) / sizeof(bad[0])));
     tcase_add_test(t, off_goes_with_nothing_else);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("serve/front_options", t);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "run.h"
 #include "rupy/serve/config.h"
 #include "rupy/serve/value.h"
 
@@ -475,7 +476,6 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("options");
     TCase *t = tcase_create("options");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
@@ -503,11 +503,5 @@ main(void)
     tcase_add_loop_test(t, a_line_is_split_as_a_shell_does, 0, COUNT(lines));
     tcase_add_test(t, the_table_is_sound);
     tcase_add_test(t, help_fits_80_columns);
-    suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests("options", t);
 }

@@ -1,12 +1,12 @@
 /* The TOML reader: what is read, what is refused, and in which line. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "rupy/base/buf.h"
 #include "rupy/serve/toml.h"
 
 #include "../guard.h"
+#include "run.h"
 
 /* The tree as one line of text: {a=i1,b=[s"x",t"..."]}. */
 static void
@@ -236,10 +236,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("toml");
     TCase *tc = tcase_create("toml");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tc, what_is_right_is_read, 0,
                         sizeof(good) / sizeof(good[0]));
@@ -247,10 +244,5 @@ main(void)
                         sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(tc, nesting_has_a_limit);
     tcase_add_test(tc, memory_has_a_limit);
-    suite_add_tcase(s, tc);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_tests("toml", tc);
 }

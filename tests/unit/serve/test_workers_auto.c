@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "rupy/serve/cpus.h"
 
 static char root[64];
@@ -152,7 +153,6 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("workers auto");
     TCase *t = tcase_create("workers auto");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
@@ -165,11 +165,5 @@ main(void)
     tcase_add_test(t, a_container_that_sees_the_names_of_the_host);
     tcase_add_test(t, a_group_that_is_not_mounted_leaves_the_mount_point);
     tcase_add_test(t, nonsense_is_no_limit);
-    suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests("workers auto", t);
 }

@@ -1,8 +1,8 @@
 /* permessage-deflate: the examples of RFC 7692, windows, memory. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/ws/deflate.h"
 #include "rupy/ws/frame.h"
 
@@ -214,10 +214,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("ws/deflate");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, the_examples_of_the_rfc_come_out);
     tcase_add_test(t, a_client_that_keeps_no_context_cannot_refer_to_it);
@@ -226,10 +223,5 @@ main(void)
     tcase_add_test(t, inflating_stops_at_the_limit_exactly);
     tcase_add_test(t, a_buffer_that_may_not_grow_fails_the_message);
     tcase_add_test(t, short_messages_are_not_worth_it);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ws/deflate", t);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/ws/frame.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
@@ -240,10 +241,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("ws/frame");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_unchecked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, heads_are_judged_at_any_cut, 0, (int)COUNT(heads));
@@ -255,10 +253,5 @@ main(void)
     tcase_add_test(t, codes_are_those_of_the_registry);
     tcase_add_test(t, a_close_frame_has_code_and_reason);
     tcase_add_test(t, every_error_has_a_code_and_a_text);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ws/frame", t);
 }

@@ -1,9 +1,9 @@
 /* The opening handshake: who is let in, and what the answer says. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../guard.h"
+#include "run.h"
 #include "rupy/ws/handshake.h"
 #include "rupy/ws/offer.h"
 
@@ -358,10 +358,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("ws/handshake");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, handshakes_are_judged, 0, (int)COUNT(handshakes));
@@ -374,10 +371,5 @@ main(void)
     tcase_add_test(t, an_offer_is_read_to_its_end_and_no_further);
     tcase_add_test(t, the_operator_may_want_no_context_takeover);
     tcase_add_test(t, sha1_and_base64_are_right);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ws/handshake", t);
 }

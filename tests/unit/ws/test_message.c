@@ -5,6 +5,7 @@
 
 #include "../guard.h"
 #include "../wsclient.h"
+#include "run.h"
 #include "rupy/ws/message.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
@@ -506,10 +507,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("ws/message");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_unchecked_fixture(t, set_up, tear_down);
@@ -524,10 +522,5 @@ main(void)
     tcase_add_test(t, blocks_of_nothing_do_not_go_on_for_ever);
     tcase_add_loop_test(t, a_message_of_every_size_comes_back, 0,
                         (int)COUNT(sizes));
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ws/message", t);
 }
