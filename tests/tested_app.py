@@ -121,6 +121,13 @@ async def pieces() -> AsyncIterator[bytes]:
         gone.set()
 
 
+@route("/cut-characters")
+async def cut_characters() -> AsyncIterator[bytes]:
+    for byte in "é\r\nü€".encode():
+        yield bytes([byte])
+        await asyncio.sleep(0.01)
+
+
 @route("/stuck")
 async def stuck() -> AsyncIterator[bytes]:
     yield b"begun"

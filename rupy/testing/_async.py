@@ -107,13 +107,13 @@ class AsyncStreamResponse(Response):
 
     async def lines(self) -> AsyncIterator[str]:
         """Lines as they come, without their ends."""
-        rest = ""
+        rest = b""
         async for piece in self:
-            *lines, rest = (rest + piece.decode()).split("\n")
+            *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                yield line.removesuffix("\r")
+                yield line.removesuffix(b"\r").decode()
         if rest:
-            yield rest
+            yield rest.decode()
 
     async def read(self) -> bytes:
         """All that is left; then it is ``body``."""

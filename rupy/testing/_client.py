@@ -37,13 +37,13 @@ class StreamResponse(Response):
 
     def lines(self) -> Iterator[str]:
         """Lines as they come, without their ends."""
-        rest = ""
+        rest = b""
         for piece in self:
-            *lines, rest = (rest + piece.decode()).split("\n")
+            *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                yield line.removesuffix("\r")
+                yield line.removesuffix(b"\r").decode()
         if rest:
-            yield rest
+            yield rest.decode()
 
     def read(self) -> bytes:
         """All that is left; then it is ``body``."""

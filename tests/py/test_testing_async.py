@@ -46,6 +46,12 @@ def new_app() -> Rupy:
             yield f"piece {i}\n"
             await asyncio.sleep(0.01)
 
+    @app.get("/cut-characters")
+    async def cut_characters() -> AsyncIterator[bytes]:
+        for byte in "é\r\nü€".encode():
+            yield bytes([byte])
+            await asyncio.sleep(0.01)
+
     @app.get("/cut")
     async def cut() -> AsyncIterator[str]:
         yield "begun"
@@ -165,6 +171,8 @@ def test_a_stream_is_seen_piece_by_piece(runner: str) -> None:
             assert answer.status == 200
             lines = [line async for line in answer.lines()]
             assert lines == ["piece 0", "piece 1", "piece 2"]
+        async with client.stream("GET", "/cut-characters") as answer:
+            assert [line async for line in answer.lines()] == ["é", "ü€"]
         async with client.stream("GET", "/pieces") as answer:
             assert await anext(aiter(answer)) == b"piece 0\n"
         async with client.stream("GET", "/pieces") as answer:

@@ -96,6 +96,11 @@ def test_a_stream_is_seen_piece_by_piece(client: TestClient) -> None:
     assert gone.wait(10)
 
 
+def test_lines_are_whole_however_their_bytes_come(client: TestClient) -> None:
+    with client.stream("GET", "/cut-characters") as answer:
+        assert [*answer.lines()] == ["é", "ü€"]
+
+
 def test_what_does_not_come_is_not_waited_for(client: TestClient) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"GET .*/never: not within 0\.2 s"):
