@@ -59,7 +59,7 @@ rp_exchange_new(struct rp_service *v)
     x->id = x->trace = x->span = (struct rp_str){NULL, 0};
     x->logged = NULL;
     x->close = x->failed = x->started = x->active = false;
-    x->owes_100 = x->wants = x->eof = false;
+    x->owes_100 = x->wants = x->eof = x->overdue = false;
     x->borrows = true;
     return x;
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from serving import Servers, wait_for
+from serving import Servers, head_of, wait_for
 
 APP = """
 import asyncio
@@ -61,6 +61,14 @@ async def app(scope, receive, send):
         except asyncio.CancelledError:
             ends.append("cancelled")
             raise
+    if scope["path"] == "/goes-on":
+        ends.append("began")
+        try:
+            await asyncio.sleep(0.3)
+            ends.append("went on")
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
     body = repr(ends).replace("'", '"').encode()
     if scope["method"] == "POST":
         body, more = b"", True
@@ -87,6 +95,20 @@ def test_a_handler_that_takes_too_long_is_cancelled(
         lambda: server.get("/ends").json() == ["cancelled"], "it was cancelled"
     )
     assert "GET /async: 504: no answer after" in server.stderr
+
+
+def test_a_client_that_goes_after_one_that_waited_too_long(
+    serve: Servers,
+) -> None:
+    """Its handler was not late, and goes on."""
+    server = serve(ASGI, "--request-timeout", "500ms")
+    assert server.get("/async").status == 504
+    client = server.connect()
+    client.send(head_of("GET", "/goes-on"))
+    wait_for(lambda: "began" in server.get("/ends").json(), "it is at work")
+    client.reset()
+    wait_for(lambda: len(server.get("/ends").json()) == 3, "it has ended")
+    assert server.get("/ends").json() == ["cancelled", "began", "went on"]
 
 
 def test_an_answer_that_has_begun_is_not_cut(serve: Servers) -> None:
