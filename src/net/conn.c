@@ -119,16 +119,18 @@ sink_flush(struct rp_sink *sink)
 /* The clock of a content's rate.  It stands while the handler is at work with
  * what came. */
 static void
-time_content(struct rp_conn *c)
+time_content(struct rp_conn *c, enum rp_wait next)
 {
     double now = c->server->service->now;
 
-    if (c->asked > 0) {
+    if (next != RP_WAIT_CONTENT && next != RP_WAIT_HANDLER) {
+        c->asked = 0; /* the next request */
+    } else if (c->asked == 0 && next == RP_WAIT_CONTENT) {
+        c->asked = now;
+        c->content = 0;
+    } else if (c->asked > 0 && c->wait == RP_WAIT_HANDLER) {
         c->asked += now - c->since;
-        return;
     }
-    c->asked = now;
-    c->content = 0;
 }
 
 static void
@@ -139,10 +141,7 @@ sink_wait(struct rp_sink *sink, enum rp_wait what)
     /* The clock of a head runs from its first byte, whatever trickles. */
     if (what == RP_WAIT_HEAD && c->wait == RP_WAIT_HEAD)
         return;
-    if (what == RP_WAIT_CONTENT && c->wait != RP_WAIT_CONTENT)
-        time_content(c);
-    else if (what != RP_WAIT_CONTENT && what != RP_WAIT_HANDLER)
-        c->asked = 0; /* the next request */
+    time_content(c, what);
     c->wait = what;
     c->since = c->server->service->now;
     rp_conn_arm(c);

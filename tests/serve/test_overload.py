@@ -61,6 +61,16 @@ async def app(scope, receive, send):
         except asyncio.CancelledError:
             ends.append("cancelled")
             raise
+    if scope["path"] == "/pauses":
+        piece = {"type": "http.response.body", "more_body": True}
+        await send({"type": "http.response.start", "status": 200})
+        await send({**piece, "body": b"go"})
+        await receive()
+        await asyncio.sleep(6)
+        await send({**piece, "body": b"now"})
+        while (await receive())["more_body"]:
+            pass
+        return await send({"type": "http.response.body", "body": b"all"})
     if scope["path"] == "/goes-on":
         ends.append("began")
         try:
@@ -182,3 +192,21 @@ def test_a_body_that_trickles_is_refused(serve: Servers, app: str) -> None:
         assert slow.answer().status == 408
         fast.send(b"x" * 50_000)
         assert len(fast.answer().body) == 100_000
+
+
+def test_the_time_of_a_handler_is_not_that_of_its_client(
+    serve: Servers,
+) -> None:
+    """However often it was looked at whether it takes too long."""
+    server = serve(ASGI, "--body-min-rate", "100k", "--request-timeout", "1s")
+    with server.connect() as client:
+        client.send(head_of("POST", "/pauses", {"Content-Length": "20"}))
+        client.head()
+        chunks = client.chunks()
+        assert next(chunks) == b"go"
+        time.sleep(0.1)
+        client.send(b"x" * 10)
+        assert next(chunks) == b"now"
+        time.sleep(0.2)
+        client.send(b"x" * 10)
+        assert list(chunks) == [b"all"]
