@@ -145,7 +145,8 @@ int
 rp_outbound_write_head(struct rp_buf *out, const struct rp_outbound *o)
 {
     const struct rp_request *r = o->request;
-    struct rp_field fields[RP_MAX_FIELDS];
+    /* One more than are taken: X-Request-ID may be added. */
+    struct rp_field fields[RP_MAX_FIELDS + 1];
     int n = rp_fields_pass_on(r->fields, r->nfields, fields);
 
     if (n < 0) {

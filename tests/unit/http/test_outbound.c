@@ -146,6 +146,26 @@ START_TEST(content_and_upgrades_are_framed_by_us)
 }
 END_TEST
 
+/* As many as may be taken, and an X-Request-ID of ours. */
+START_TEST(every_field_has_room)
+{
+    static struct rp_field v[RP_MAX_FIELDS + 1];
+    struct rp_request r = {.method_name = RP_STR("GET"),
+                           .fields = v,
+                           .nfields = COUNT(v),
+                           .content_length = -1};
+    struct rp_outbound o = outbound(&r);
+    struct rp_buf out;
+
+    for (size_t i = 0; i < COUNT(v); i++)
+        v[i] = (struct rp_field)F("A", "b");
+    rp_buf_init(&out, 0);
+    ck_assert_int_eq(rp_outbound_write_head(&out, &o), 0);
+    ck_assert_uint_gt(out.n, COUNT(v) * (sizeof("A: b\r\n") - 1));
+    rp_buf_fini(&out);
+}
+END_TEST
+
 START_TEST(connection_names_few)
 {
     static char many[RP_MAX_CONNECTION_OPTIONS * 2 + 2];
@@ -178,6 +198,7 @@ main(void)
     tcase_add_test(t, connection_cannot_take_our_fields_away);
     tcase_add_test(t, only_who_is_trusted_is_continued);
     tcase_add_test(t, content_and_upgrades_are_framed_by_us);
+    tcase_add_test(t, every_field_has_room);
     tcase_add_test(t, connection_names_few);
     return run_tests("outbound", t);
 }
