@@ -194,8 +194,10 @@ fill(struct rp_reply *r, const struct lines *l)
     r->nfields = l->n;
     r->keep_alive = !l->close && (r->minor >= 1 || l->keep_alive);
     r->upgrade_websocket = r->status == 101 && l->upgrade && l->websocket;
-    /* There must be none (RFC 9112 6.1), so who knows what follows. */
-    if (l->coding > 0 && !rp_status_has_content(r->status))
+    /* There must be none (RFC 9112 6.1, RFC 9110 8.6), so who knows what
+     * follows.  The length of a 304 is that of a 200. */
+    if ((l->coding > 0 && !rp_status_has_content(r->status)) ||
+        (r->content_length > 0 && r->status == 204))
         r->keep_alive = false;
     return 0;
 }

@@ -215,6 +215,15 @@ def add_behaviours(backend: RawBackend) -> None:
         closed.set()
         raise EOFError
 
+    @backend("late-content")
+    def late_content(conn: Conn, seen: Seen) -> None:
+        poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+        head = f"HTTP/1.1 204 No Content\r\nContent-Length: {len(poison)}"
+        conn.send(head.encode() + b"\r\n\r\n")
+        conn.more()
+        conn.send(poison)
+        raise EOFError
+
     @backend("early")
     def early(conn: Conn, seen: Seen) -> None:
         conn.answer(b"too much", status="413 Content Too Large")
@@ -556,6 +565,14 @@ def test_content_goes_behind_the_head_after_a_retry(
 def test_an_answer_nobody_asked_for_reaches_nobody(server: Server) -> None:
     assert server.get("/raw/extra").body == b"a"
     assert closed.wait(10)
+    assert server.get("/raw/ok").body == b"ok"
+
+
+def test_content_behind_an_answer_without_any_reaches_nobody(
+    server: Server,
+) -> None:
+    """RFC 9110 8.6: 204 has no length; what has one may have content."""
+    assert server.get("/raw/late-content").status == 204
     assert server.get("/raw/ok").body == b"ok"
 
 
