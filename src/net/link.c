@@ -41,7 +41,8 @@ rp_link_update_events(struct rp_link_conn *l)
     case RP_LINK_OPEN:
         if (!l->paused && !l->eof)
             events |= EV_READ;
-        if (l->base.out.n > 0)
+        /* drained() is owed, also when flush() sent all of it. */
+        if (l->base.out.n > 0 || l->base.full)
             events |= EV_WRITE;
         break;
     case RP_LINK_IDLE:
@@ -281,12 +282,15 @@ rp_link_flush(struct rp_link *base)
 static void
 on_writable(struct rp_link_conn *l)
 {
+    bool has_room;
+
     write_out(l);
+    has_room = l->base.full && l->base.out.n <= RP_LINK_LOW;
+    if (has_room)
+        l->base.full = false;
     rp_link_update_events(l);
-    if (!l->base.full || l->base.out.n > RP_LINK_LOW)
-        return;
-    l->base.full = false;
-    l->base.user->drained(l->base.self);
+    if (has_room)
+        l->base.user->drained(l->base.self);
 }
 
 /* Let the user have p..p+n.  How much of it was used. */

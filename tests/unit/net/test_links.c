@@ -18,7 +18,7 @@ struct user {
     struct rp_link *link; /* NULL: none, or told of its end */
     struct user *victim;  /* whose link is closed when this one is told */
     bool asks_again;      /* and opens another */
-    unsigned fails, retires;
+    unsigned opens, fails, retires, drains;
     enum rp_link_err err;
 };
 
@@ -55,7 +55,13 @@ told(struct user *u)
 static void
 on_open(void *self)
 {
-    (void)self;
+    ((struct user *)self)->opens++;
+}
+
+static void
+on_drained(void *self)
+{
+    ((struct user *)self)->drains++;
 }
 
 static void
@@ -81,7 +87,11 @@ on_retire(void *self)
 }
 
 static const struct rp_link_user link_user = {
-    .open = on_open, .fail = on_fail, .retire = on_retire};
+    .open = on_open,
+    .drained = on_drained,
+    .fail = on_fail,
+    .retire = on_retire,
+};
 
 static void
 open_link(struct user *u)
@@ -208,6 +218,42 @@ START_TEST(a_link_may_be_closed_by_who_is_told_to_stop)
 }
 END_TEST
 
+/* Until that many were told so, or for too long. */
+static void
+run_until(struct stage *s, const unsigned *n, unsigned want)
+{
+    double end = rp_clock_mono() + 5;
+
+    while (*n < want && rp_clock_mono() < end)
+        ev_run(s->loop, EVRUN_NOWAIT);
+    ck_assert_uint_eq(*n, want);
+}
+
+/* The other side may read between the call that says so and the next. */
+START_TEST(who_found_a_link_full_is_told_when_all_of_it_was_sent_at_once)
+{
+    struct stage s;
+    char path[64];
+    int fd = listen_at(path, sizeof(path)), size = 1024 * 1024;
+    struct user *u = &s.users[0];
+
+    stage_init(&s, path, "");
+    open_link(u);
+    run_until(&s, &u->opens, 1);
+    setsockopt(((struct rp_link_conn *)u->link)->io.fd, SOL_SOCKET, SO_SNDBUF,
+               &size, sizeof(size));
+    ck_assert_int_eq(rp_buf_reserve(&u->link->out, RP_LINK_HIGH), 0);
+    memset(u->link->out.p, 'x', RP_LINK_HIGH);
+    u->link->out.n = RP_LINK_HIGH;
+    ck_assert(rp_link_is_full(u->link));
+    s.links->ops->flush(u->link);
+    ck_assert_uint_eq(u->link->out.n, 0);
+    run_until(&s, &u->drains, 1);
+    stage_fini(&s);
+    remove_socket(fd, path);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -222,6 +268,8 @@ main(void)
     tcase_add_test(t,
                    a_link_may_be_closed_and_opened_by_who_is_told_of_no_name);
     tcase_add_test(t, a_link_may_be_closed_by_who_is_told_to_stop);
+    tcase_add_test(
+        t, who_found_a_link_full_is_told_when_all_of_it_was_sent_at_once);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
