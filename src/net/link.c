@@ -57,6 +57,16 @@ rp_link_update_events(struct rp_link_conn *l)
     set_events(l, events);
 }
 
+int
+rp_link_take_fd(struct rp_link_conn *l)
+{
+    int fd = l->io.fd;
+
+    set_events(l, 0);
+    ev_io_set(&l->io, -1, EV_READ);
+    return fd;
+}
+
 void
 rp_link_stop(struct rp_link_conn *l)
 {

@@ -235,17 +235,14 @@ take_idle(struct rp_link_pool *pool)
     return NULL;
 }
 
-/* Who waits gets the socket of one that is idle. */
+/* Who waits gets the socket of one that is idle: the descriptor itself, as
+ * epoll(7) would go on telling of one that was closed with a copy open, and
+ * libev then begins anew with all that it watches. */
 static void
 take_over(struct rp_link_conn *l, struct rp_link_conn *from)
 {
-    int fd = dup(from->io.fd);
+    int fd = rp_link_take_fd(from);
 
-    if (fd < 0) {
-        rp_link_kill(from);
-        begin(l);
-        return;
-    }
     rp_link_kill(from);
     rp_list_del(&l->all);
     rp_list_add(&l->pool->open, &l->all);

@@ -91,6 +91,8 @@ bool rp_link_is_quiet(const struct rp_link_conn *l);
 /* Wait for what there is to wait for. */
 void rp_link_update_events(struct rp_link_conn *l);
 void rp_link_stop(struct rp_link_conn *l);
+/* It has no socket any more: the caller has. */
+int rp_link_take_fd(struct rp_link_conn *l);
 void rp_link_set_limit(struct rp_link_conn *l, double seconds);
 void rp_link_init_watchers(struct rp_link_conn *l);
 void rp_link_flush(struct rp_link *base);

@@ -254,6 +254,32 @@ START_TEST(who_found_a_link_full_is_told_when_all_of_it_was_sent_at_once)
 }
 END_TEST
 
+START_TEST(who_waits_gets_the_descriptor_of_who_is_done)
+{
+    struct stage s;
+    char path[64];
+    int fd = listen_at(path, sizeof(path)), taken;
+    struct user *u = s.users;
+
+    stage_init(&s, path, "");
+    s.to.max = s.to.queue = 1;
+    s.to.wait = 60;
+    open_link(&u[0]);
+    run_until(&s, &u[0].opens, 1);
+    open_link(&u[1]);
+    ck_assert(!u[1].link->is_open);
+    taken = ((struct rp_link_conn *)u[0].link)->io.fd;
+    s.links->ops->close(u[0].link, true);
+    u[0].link = NULL;
+    run_until(&s, &u[1].opens, 1);
+    ck_assert(u[1].link->is_open && u[1].link->reused);
+    /* Of a copy, epoll(7) would tell under the number that was closed. */
+    ck_assert_int_eq(((struct rp_link_conn *)u[1].link)->io.fd, taken);
+    stage_fini(&s);
+    remove_socket(fd, path);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -270,6 +296,7 @@ main(void)
     tcase_add_test(t, a_link_may_be_closed_by_who_is_told_to_stop);
     tcase_add_test(
         t, who_found_a_link_full_is_told_when_all_of_it_was_sent_at_once);
+    tcase_add_test(t, who_waits_gets_the_descriptor_of_who_is_done);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
