@@ -140,9 +140,9 @@ load_pair(SSL_CTX *ctx, const struct rp_tls_options *o, const char *cert,
 }
 
 static int
-load_clients(SSL_CTX *ctx, const struct rp_tls_options *o,
-             const struct rp_tls_where *w)
+load_clients(SSL_CTX *ctx, const struct rp_tls *t, const struct rp_tls_where *w)
 {
+    const struct rp_tls_options *o = &t->o;
     STACK_OF(X509_NAME) * names;
     struct stat st;
     bool is_dir;
@@ -171,7 +171,7 @@ load_clients(SSL_CTX *ctx, const struct rp_tls_options *o,
                        NULL);
     if (o->crl && rp_tls_load_crl(ctx, o->crl, w) < 0)
         return -1;
-    rp_tls_bind_sessions(ctx);
+    rp_tls_bind_sessions(ctx, t->authorities);
     return 0;
 }
 
@@ -258,7 +258,7 @@ rp_tls_make_ctx(struct rp_tls *t, const char *cert, const char *key,
         SSL_CTX_set_tlsext_servername_callback(ctx, rp_tls_on_name);
         SSL_CTX_set_tlsext_servername_arg(ctx, t);
     }
-    if (load_pair(ctx, o, cert, key, w) < 0 || load_clients(ctx, o, w) < 0 ||
+    if (load_pair(ctx, o, cert, key, w) < 0 || load_clients(ctx, t, w) < 0 ||
         (o->ciphers && set_ciphers(ctx, o->ciphers, w) < 0)) {
         SSL_CTX_free(ctx);
         return NULL;

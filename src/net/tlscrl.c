@@ -52,10 +52,10 @@ rp_tls_load_crl(SSL_CTX *ctx, const char *path, const struct rp_tls_where *w)
 }
 
 /* What is resumed is not verified again: a session is good only while those
- * who are trusted, and those who are not any more, are the same.  All workers
- * come to the same. */
+ * who are trusted, and those who are not any more, are the same.  Of a folder
+ * OpenSSL has read nothing yet.  All workers come to the same. */
 void
-rp_tls_bind_sessions(SSL_CTX *ctx)
+rp_tls_bind_sessions(SSL_CTX *ctx, uint64_t authorities)
 {
     STACK_OF(X509_OBJECT) *all =
         X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
@@ -74,5 +74,7 @@ rp_tls_bind_sessions(SSL_CTX *ctx)
         for (unsigned k = 0; k < n && k < sizeof(id); k++)
             id[k] ^= md[k];
     }
+    for (unsigned k = 0; k < sizeof(authorities); k++)
+        id[k] ^= (unsigned char)(authorities >> 8 * k);
     SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
 }

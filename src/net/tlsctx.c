@@ -175,26 +175,6 @@ out:
 
 /* ---- All of it ---- */
 
-/* 0, or -1 with the reason and nothing left in *s. */
-static int
-read_all(struct rp_tls *t, struct rp_tls_set *s, const struct rp_tls_where *w)
-{
-    const struct rp_tls_options *o = &t->o;
-
-    *s = (struct rp_tls_set){0};
-    s->first = rp_tls_make_ctx(t, o->certfile,
-                               o->keyfile ? o->keyfile : o->certfile, w);
-    if (!s->first)
-        return -1;
-    if (o->sni && read_folder(t, s, w) < 0) {
-        fini_set(s);
-        *s = (struct rp_tls_set){0};
-        return -1;
-    }
-    rp_tls_warn_of_dates(s->first, o->certfile);
-    return 0;
-}
-
 static uint64_t
 mix(uint64_t h, uint64_t v)
 {
@@ -214,6 +194,50 @@ mark_file(const char *path)
     return mix(mix(mix((uint64_t)st.st_ino, (uint64_t)st.st_size),
                    (uint64_t)st.st_mtim.tv_sec),
                (uint64_t)st.st_mtim.tv_nsec);
+}
+
+/* Of a file, or of all that is in a folder. */
+static uint64_t
+mark_authorities(const char *path)
+{
+    uint64_t h = mark_file(path);
+    DIR *d = path ? opendir(path) : NULL;
+    char file[PATH_N];
+    struct dirent *e;
+
+    if (!d)
+        return h;
+    /* In any order. */
+    /* cppcheck-suppress readdirCalled ; as above */
+    while ((e = readdir(d))) {
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+        h += mark_file(file);
+    }
+    closedir(d);
+    return h;
+}
+
+/* 0, or -1 with the reason and nothing left in *s. */
+static int
+read_all(struct rp_tls *t, struct rp_tls_set *s, const struct rp_tls_where *w)
+{
+    const struct rp_tls_options *o = &t->o;
+
+    *s = (struct rp_tls_set){0};
+    t->authorities = mark_authorities(o->ca_certs);
+    s->first = rp_tls_make_ctx(t, o->certfile,
+                               o->keyfile ? o->keyfile : o->certfile, w);
+    if (!s->first)
+        return -1;
+    if (o->sni && read_folder(t, s, w) < 0) {
+        fini_set(s);
+        *s = (struct rp_tls_set){0};
+        return -1;
+    }
+    rp_tls_warn_of_dates(s->first, o->certfile);
+    return 0;
 }
 
 static uint64_t
@@ -240,7 +264,7 @@ mark_all(const struct rp_tls_options *o)
 {
     uint64_t h = mix(mark_file(o->certfile), mark_file(o->keyfile));
 
-    h = mix(h, mark_file(o->ca_certs));
+    h = mix(h, mark_authorities(o->ca_certs));
     h = mix(h, mark_file(o->crl));
     return mix(h, o->sni ? mark_folder(o->sni) : 0);
 }

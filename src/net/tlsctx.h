@@ -31,7 +31,8 @@ struct rp_tls {
     struct rp_tls_options o; /* strings are ours */
     unsigned char keys[TICKET_KEYS];
     struct rp_tls_set set;
-    uint64_t mark; /* of the files, when they were read */
+    uint64_t mark;        /* of the files, when they were read */
+    uint64_t authorities; /* the same, of those of clients */
 };
 
 struct rp_tls_where {
@@ -52,9 +53,9 @@ SSL_CTX *rp_tls_make_ctx(struct rp_tls *t, const char *cert, const char *key,
  * rp_tls_fail(). */
 int rp_tls_load_crl(SSL_CTX *ctx, const char *path,
                     const struct rp_tls_where *w);
-/* Sessions of clients are resumed only while the same authorities are trusted
- * and the same certificates revoked. */
-void rp_tls_bind_sessions(SSL_CTX *ctx);
+/* Sessions of clients are resumed only while the same authorities are trusted,
+ * whose mark is given as well, and the same certificates revoked. */
+void rp_tls_bind_sessions(SSL_CTX *ctx, uint64_t authorities);
 /* In the log, when clients will not take it. */
 void rp_tls_warn_of_dates(SSL_CTX *ctx, const char *cert);
 /* The client has told the name: choose the certificate.  arg is the rp_tls. */

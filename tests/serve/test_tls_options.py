@@ -190,6 +190,44 @@ def test_a_session_from_before_does_not_pass_the_list(
         c.get("/")
 
 
+def rehash(folder: Path) -> None:
+    subprocess.run(["openssl", "rehash", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+)
+def test_a_session_from_before_does_not_outlive_its_authority(
+    serve: Servers, ca: Authority, pair: Pair, tmp_path: Path,
+    version: ssl.TLSVersion,
+) -> None:  # fmt: skip
+    """Of a folder nothing is read before somebody shows a certificate."""
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    shutil.copy(ca.own.cert, folder / "own.pem")
+    rehash(folder)
+    server = serve(
+        SAYS, *with_pair(pair), "--ssl-ca-certs", str(folder),
+        "--ssl-verify", "require", "--ssl-reload-interval", "100ms",
+    )  # fmt: skip
+    context = ca.context(ca.sign(f"left-{version.value}", "left"))
+    context.minimum_version = context.maximum_version = version
+    session = None
+    for reused in (False, True):
+        with TLSClient(server.address, context, session=session) as c:
+            assert c.get("/").status == 200
+            assert c.tls.session_reused == reused
+            session = c.tls.session
+    (folder / "own.pem").unlink()
+    rehash(folder)
+    server.wait_log("certificates read again")
+    with (
+        pytest.raises(ssl.SSLError, match=r"(?i)unknown.ca"),
+        TLSClient(server.address, context, session=session) as c,
+    ):
+        c.get("/")
+
+
 def test_the_list_must_be_one(
     ca: Authority, pair: Pair, tmp_path: Path
 ) -> None:
