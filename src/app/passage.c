@@ -378,7 +378,7 @@ try_another(struct rp_passage *w, enum rp_link_err err)
     w->target->down_until = now + p->fail_time;
     if (p->ntargets == 1 || w->tries >= TRIES_MAX)
         return false;
-    t = rp_proxy_choose(p, now);
+    t = rp_proxy_choose(p, now, w->target);
     if (t == w->target)
         return false;
     rp_warn("%.*s: %s: asking another", RP_STR_ARG(w->target->url),
@@ -433,7 +433,7 @@ passage_start(void *self, struct rp_exchange *x)
     *w = (struct rp_passage){
         .proxy = p,
         .x = x,
-        .target = rp_proxy_choose(p, x->v->now),
+        .target = rp_proxy_choose(p, x->v->now, NULL),
         /* The answer of a request that middleware looks at is no stream of
          * bytes. */
         .upgrade = rp_exchange_request(x)->upgrade_websocket && !x->tap,

@@ -77,14 +77,14 @@ rp_proxy_handler(const struct rp_proxy *p)
 }
 
 struct rp_target *
-rp_proxy_choose(struct rp_proxy *p, double now)
+rp_proxy_choose(struct rp_proxy *p, double now, const struct rp_target *but)
 {
     unsigned first = p->next++ % p->ntargets;
 
     for (unsigned i = 0; i < p->ntargets; i++) {
         struct rp_target *t = &p->targets[(first + i) % p->ntargets];
 
-        if (t->down_until <= now)
+        if (t != but && t->down_until <= now)
             return t;
     }
     return &p->targets[first];

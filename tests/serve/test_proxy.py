@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ app.proxy("/noname", "http://nosuch.invalid")
 app.proxy("/full", os.environ["FULL"], connect_timeout=0.3)
 app.proxy("/one", B, connections=1, queue=1, queue_timeout=0.5)
 app.proxy("/both", [DEAD, B])
+app.proxy("/each", [DEAD, B], fail_timeout=0)
 app.proxy("/host", B, host="inner.example")
 app.proxy("/brief", B, keep_alive=0.2)
 app.proxy("/unix", "unix:" + os.environ["SOCKET"])
@@ -614,6 +616,17 @@ def test_backends_take_turns_and_the_dead_are_passed_over(
     assert answers == [200] * 8
     # Asked once in a while only.
     assert server.stderr.count("asking another") <= 2
+
+
+def test_who_was_just_refused_asks_another(server: Server) -> None:
+    """Also when nobody is passed over, and others have taken its turn."""
+
+    def ask(_: int) -> set[int]:
+        with server.connect() as client:
+            return {client.get("/each/ok").status for _ in range(50)}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set().union(*pool.map(ask, range(4))) == {200}
 
 
 # ---- slow and gone ----

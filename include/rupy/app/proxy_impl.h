@@ -54,8 +54,10 @@ struct rp_passage {
 
 extern const struct rp_handler_ops rp_passage_ops;
 
-/* The next target that is not known to be down; any, when all are. */
-struct rp_target *rp_proxy_choose(struct rp_proxy *p, double now);
+/* The next target but that one that is not known to be down; any, when all
+ * are. */
+struct rp_target *rp_proxy_choose(struct rp_proxy *p, double now,
+                                  const struct rp_target *but);
 /* The head of the request, behind what is in out.  0 or the status that
  * answers instead. */
 int rp_proxy_write_head(struct rp_passage *w, struct rp_buf *out);
