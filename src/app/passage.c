@@ -66,6 +66,20 @@ fail(struct rp_passage *w, int status, const char *why, int code)
         rp_exchange_answer_status(x, status);
 }
 
+/* The client has gone, or sends only a part of its content: no fault of ours
+ * or of the backend's.  Who half-closed is told. */
+static void
+give_up(struct rp_passage *w)
+{
+    struct rp_exchange *x = w->x;
+
+    let_go(w, false);
+    if (w->state == RP_PASSAGE_BODY)
+        rp_exchange_abort(x);
+    else
+        rp_exchange_answer_status(x, 400);
+}
+
 static void
 finish(struct rp_passage *w, bool clean)
 {
@@ -151,8 +165,7 @@ pump(struct rp_passage *w)
             set_wait(w);
             return 0;
         case RP_CONTENT_CUT:
-            let_go(w, false);
-            rp_exchange_abort(x);
+            give_up(w);
             return -1;
         }
     }
@@ -458,10 +471,8 @@ passage_eof(void *self, struct rp_exchange *x)
     struct rp_passage *w = rp_exchange_data(x);
 
     (void)self;
-    if (w->state == RP_PASSAGE_BODY && w->asked)
-        return;
-    let_go(w, false);
-    rp_exchange_abort(x);
+    if (w->state != RP_PASSAGE_BODY || !w->asked)
+        give_up(w);
 }
 
 static void

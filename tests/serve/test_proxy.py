@@ -660,6 +660,23 @@ def test_the_client_goes_while_it_sends(
     wait_for(lambda: backend.open < open_before, "the connection is closed")
 
 
+@pytest.mark.parametrize("content", [b"", b"half"])
+def test_a_client_that_goes_is_no_failure_of_the_server(
+    server: Server, backend: RawBackend, content: bytes
+) -> None:
+    """In logs and metrics; one that has only half-closed sees it."""
+    before = len(backend.of("hang"))
+    length = 2 * len(content)
+    with server.connect() as client:
+        client.send(
+            head_of("POST", "/raw/hang", {"Content-Length": str(length)})
+        )
+        client.send(content)
+        wait_for(lambda: len(backend.of("hang")) > before, "it is asked")
+        client.shutdown()
+        assert client.answer().status == 400
+
+
 def rss_kib(server: Server) -> int:
     status = Path(f"/proc/{server.workers[0]}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+)", status)
