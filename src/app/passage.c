@@ -121,7 +121,8 @@ put(struct rp_passage *w, struct rp_str s)
     return rp_buf_add(out, "\r\n", 2);
 }
 
-/* Nothing more will come from the client. */
+/* Nothing more will come from the client.  The head and put() reserve more
+ * than they use, so there is room. */
 static void
 end_content(struct rp_passage *w)
 {
