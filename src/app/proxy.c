@@ -141,7 +141,8 @@ build_target(struct rp_passage *w, const struct rp_request *r)
 }
 
 /* ".." would leave the prefix where the backend resolves it, also behind a
- * separator that only some decode. */
+ * separator that only some decode, and in front of parameters, which only some
+ * take off first. */
 static int
 has_dots(struct rp_arena *a, struct rp_str path)
 {
@@ -152,7 +153,7 @@ has_dots(struct rp_arena *a, struct rp_str path)
         return -1;
     n = rp_url_decode(p, path);
     for (size_t i = 0; i < n; i++)
-        if (p[i] == '\\')
+        if (p[i] == '\\' || p[i] == ';')
             p[i] = '/';
     return rp_url_has_dot_segment((struct rp_str){p, n});
 }

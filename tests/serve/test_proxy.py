@@ -315,6 +315,7 @@ BAD = [
     [
         ("/raw/ok", "/raw/ok", "a backend without a path: as it came"),
         ("/raw/a//b/%41%2f/ok?x=%20&", "/raw/a//b/%41%2f/ok?x=%20&", "bytes"),
+        ("/raw/a..;b=../c;d/ok", "/raw/a..;b=../c;d/ok", "parameters"),
         ("/v2/ok?q", "/base/ok?q", "the path stands for the prefix"),
         ("/v2/a%2Fb/c%20d/ok", "/base/a%2Fb/c%20d/ok", "encoded as it came"),
         ("/%76%32/%61/ok", "/base/%61/ok", "also where the prefix was"),
@@ -338,7 +339,15 @@ def test_a_route_comes_before_the_proxy(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/raw/../ok", "/raw/%2e%2e/ok", "/raw/x/..%2fok", "/raw/..%5cok"]
+    "path",
+    [
+        "/raw/../ok",
+        "/raw/%2e%2e/ok",
+        "/raw/x/..%2fok",
+        "/raw/..%5cok",
+        "/raw/..;/ok",
+        "/raw/%2e.%3bx=1/ok",
+    ],
 )
 def test_nobody_climbs_out_of_the_prefix(
     server: Server, backend: RawBackend, path: str
