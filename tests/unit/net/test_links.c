@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "run.h"
+
 #include "rupy/base/clock.h"
 #include "rupy/net/links_impl.h"
 
@@ -283,10 +285,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("net/links");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 30);
     tcase_add_test(t,
@@ -297,10 +296,5 @@ main(void)
     tcase_add_test(
         t, who_found_a_link_full_is_told_when_all_of_it_was_sent_at_once);
     tcase_add_test(t, who_waits_gets_the_descriptor_of_who_is_done);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("net/links", t);
 }
