@@ -197,7 +197,8 @@ rp_seats_on_death(struct rp_master *m, struct worker *w)
     } else {
         return false;
     }
-    if (m->now - w->started_at >= m->config.healthy_after)
+    /* However long it took to fail, it never was of use. */
+    if (w->ready_at > 0 && m->now - w->started_at >= m->config.healthy_after)
         s->backoff = 0;
     back_off(m, s);
     return true;

@@ -111,6 +111,34 @@ START_TEST(who_has_lived_long_enough_is_replaced_at_once_again)
 END_TEST
 
 static int
+fail_slowly(struct toy *t, struct rp_worker *w)
+{
+    if (t->facts->starts == 1)
+        return toy_serve(t, w);
+    for (int i = 0; i < 25; i++)
+        toy_nap();
+    return RP_EXIT_BOOT;
+}
+
+START_TEST(a_start_that_fails_late_is_not_tried_at_once_again)
+{
+    struct toy t;
+
+    toy_init(&t, 1, fail_slowly);
+    t.config.backoff_min = 2 * TOY_PATIENCE;
+    t.config.healthy_after = 0.001;
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 1);
+    kill(toy_pid(&t, 0), SIGKILL);
+    wait_for(toy_log_count(&t, "exited with status 3") == 1);
+    for (int i = 0; i < 50; i++)
+        toy_nap();
+    ck_assert_uint_eq(t.facts->starts, 2);
+    toy_fini(&t);
+}
+END_TEST
+
+static int
 report(struct toy *t, struct rp_worker *w, int status)
 {
     if (rp_worker_may_report_boot_failure(w))
@@ -387,6 +415,7 @@ main(void)
         a_killed_worker_is_replaced_within_a_second,
         a_crash_loop_backs_off_and_the_others_serve,
         who_has_lived_long_enough_is_replaced_at_once_again,
+        a_start_that_fails_late_is_not_tried_at_once_again,
         a_boot_failure_ends_the_service_with_3_and_is_told_once,
         who_reports_a_boot_failure_comes_to_its_end,
         an_application_that_does_not_load_ends_it_with_4,
