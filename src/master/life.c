@@ -347,7 +347,6 @@ abort_worker(struct rp_master *m, struct worker *w)
 {
     enter(m, w, RP_WORKER_DYING);
     w->aborted = true;
-    atomic_fetch_add(&m->board->aborted, 1);
     tell(w, SIGABRT);
 }
 

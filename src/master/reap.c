@@ -131,6 +131,8 @@ on_death(struct rp_master *m, struct worker *w, int status)
     log_death(m, w, status, level_of(m, w, status, unasked));
     if (unasked)
         atomic_fetch_add(&m->board->deaths, 1);
+    if (unasked && w->aborted)
+        atomic_fetch_add(&m->board->aborted, 1);
     if (m->ops->on_death)
         m->ops->on_death(m->arg, &(struct rp_master_death){
                                      .pid = w->pid,

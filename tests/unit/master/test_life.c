@@ -335,8 +335,42 @@ START_TEST(who_survives_the_abort_is_killed)
     toy_init(&t, 1, hang_and_ignore_abort);
     t.config.timeout = 0.5;
     toy_start(&t);
+    wait_for(toy_log_count(&t, "silent for") == 1);
+    /* It is not dead yet, and counts as little as a hang as as a death. */
+    ck_assert_uint_eq(t.board->aborted, 0);
     wait_for(t.facts->starts == 2 && toy_ready(&t) == 1);
     ck_assert_uint_eq(toy_log_count(&t, "killed by SIGKILL"), 1);
+    ck_assert_uint_eq(t.board->aborted, 1);
+    ck_assert_uint_eq(t.board->deaths, 1);
+    toy_fini(&t);
+}
+END_TEST
+
+static int
+hang_in_the_second_seat(struct toy *t, struct rp_worker *w)
+{
+    if (w->seat == 0)
+        return toy_serve(t, w);
+    signal(SIGABRT, SIG_IGN);
+    rp_worker_say_ready(w);
+    while (!t->facts->go)
+        toy_nap();
+    return 0;
+}
+
+START_TEST(who_hangs_and_is_not_wanted_any_more_was_no_death)
+{
+    struct toy t;
+
+    toy_init(&t, 2, hang_in_the_second_seat);
+    t.config.timeout = 0.5;
+    toy_start(&t);
+    wait_for(toy_log_count(&t, "silent for") == 1);
+    toy_signal(&t, SIGTTOU);
+    wait_for(t.board->wanted == 1);
+    wait_for(toy_log_count(&t, "killed by SIGKILL") == 1);
+    wait_for(rp_board_count(t.board, RP_WORKER_FREE) == t.board->n - 1);
+    ck_assert_uint_ge(t.board->deaths, t.board->aborted);
     toy_fini(&t);
 }
 END_TEST
@@ -424,6 +458,7 @@ main(void)
         a_worker_that_does_not_get_ready_is_aborted,
         a_hung_worker_gets_an_abort_and_a_successor,
         who_survives_the_abort_is_killed,
+        who_hangs_and_is_not_wanted_any_more_was_no_death,
         a_stopped_master_does_not_blame_the_workers_for_it,
         workers_leave_when_the_master_is_killed,
         who_was_forked_later_does_not_hide_the_masters_death,
