@@ -217,17 +217,22 @@ rp_seats_on_boot_failure(struct rp_master *m, const struct worker *w)
     rp_error("reload given up: %s; the old workers go on", why);
 }
 
+static void
+count_roll(struct rp_master *m, const char *error)
+{
+    m->reloads++;
+    snprintf(m->reload_error, sizeof(m->reload_error), "%s",
+             error ? error : "");
+    if (error)
+        atomic_fetch_add(&m->board->reload_failures, 1);
+}
+
 void
 rp_seats_end_roll(struct rp_master *m, const char *error)
 {
     m->rolling = false;
-    m->reloads++;
-    snprintf(m->reload_error, sizeof(m->reload_error), "%s",
-             error ? error : "");
-    if (!error)
-        return;
-    atomic_fetch_add(&m->board->reload_failures, 1);
-    if (m->config.preload)
+    count_roll(m, error);
+    if (error && m->config.preload)
         rp_templates_give_up(m);
 }
 
@@ -287,8 +292,8 @@ rp_seats_roll(struct rp_master *m)
     if (m->stopping)
         return;
     if (m->ops->on_reload && m->ops->on_reload(m->arg, &next) < 0) {
-        rp_seats_end_roll(m,
-                          "the configuration is not right; the log says why");
+        /* One that is under way goes on: half of it is not as it was. */
+        count_roll(m, "the configuration is not right; the log says why");
         return;
     }
     next.max_workers = m->config.max_workers;

@@ -110,6 +110,34 @@ START_TEST(an_old_worker_that_dies_during_the_reload_is_not_missed)
 END_TEST
 
 static int
+wait_in_second(struct toy *t, struct rp_worker *w)
+{
+    while (w->generation == 2 && !t->facts->go)
+        toy_nap();
+    return toy_serve(t, w);
+}
+
+START_TEST(a_reload_that_is_refused_does_not_end_one_that_is_under_way)
+{
+    struct toy t;
+
+    toy_init(&t, 3, wait_in_second);
+    toy_start(&t);
+    wait_for(toy_ready(&t) == 3);
+    toy_signal(&t, SIGHUP);
+    wait_for(rp_board_count(t.board, RP_WORKER_STARTING) == 1);
+    t.facts->refuses = 1;
+    toy_signal(&t, SIGHUP);
+    wait_for(t.facts->reloads == 2);
+    t.facts->go = 1;
+    wait_for(toy_log_count(&t, "generation 2 serves") == 1);
+    ck_assert(toy_all_generation(&t, 2));
+    ck_assert_uint_eq(t.board->reload_failures, 1);
+    toy_fini(&t);
+}
+END_TEST
+
+static int
 leave_slowly(struct toy *t, struct rp_worker *w)
 {
     toy_serve(t, w);
@@ -219,6 +247,7 @@ main(void)
         hup_replaces_every_worker_and_never_has_fewer,
         a_generation_that_does_not_boot_is_given_up,
         hup_during_a_reload_ends_at_the_newest,
+        a_reload_that_is_refused_does_not_end_one_that_is_under_way,
         an_old_worker_that_dies_during_the_reload_is_not_missed,
         many_reloads_wait_for_room_on_the_board,
         a_worker_that_asks_is_replaced_before_it_goes,

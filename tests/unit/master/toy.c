@@ -135,7 +135,7 @@ on_reload(void *arg, struct rp_master_config *config)
 
     (void)config;
     atomic_fetch_add(&t->facts->reloads, 1);
-    return 0;
+    return t->facts->refuses ? -1 : 0;
 }
 
 static void

@@ -25,7 +25,7 @@ struct toy_facts {
     _Atomic uint32_t before_forks, after_parents, after_children;
     _Atomic uint32_t imports, words;
     /* Switches for the toys to obey. */
-    _Atomic uint32_t go, broken;
+    _Atomic uint32_t go, broken, refuses;
 };
 
 struct toy;
