@@ -381,6 +381,9 @@ on_present_death(struct rp_master *m, const struct template_process *t,
                  int status, const char *how)
 {
     m->present = NOBODY;
+    /* Who waits for an empty seat to be filled waits for this. */
+    if (is_ready(m, m->fresh))
+        promote(m);
     if (m->now - t->started_at >= m->config.healthy_after &&
         t->state == TEMPLATE_READY)
         m->template_backoff = 0;

@@ -182,6 +182,42 @@ START_TEST(a_template_that_dies_is_replaced_and_workers_live_on)
 }
 END_TEST
 
+static int
+wait_in_second(struct toy *t, struct rp_template *template)
+{
+    while (template->generation == 2 && !t->facts->go)
+        toy_nap();
+    return 0;
+}
+
+START_TEST(a_fresh_template_fills_the_seat_that_the_old_one_left_empty)
+{
+    struct toy t;
+    pid_t old;
+
+    preload(&t, 2, toy_serve);
+    t.import = wait_in_second;
+    t.config.backoff_min = 1;
+    toy_start_all(&t);
+    old = template_pid(&t);
+    toy_signal(&t, SIGHUP);
+    wait_for(t.facts->imports == 2);
+    /* The second to die is not replaced before a second has passed. */
+    for (uint32_t i = 1; i <= 2; i++) {
+        kill(toy_pid(&t, 0), SIGKILL);
+        wait_for(t.board->deaths == i);
+        wait_for(i == 2 || toy_ready(&t) == 2);
+    }
+    ck_assert_uint_eq(toy_ready(&t), 1);
+    t.facts->go = 1;
+    wait_for(toy_log_count(&t, "generation 2\n") >= 2);
+    kill(old, SIGKILL);
+    wait_for(toy_log_count(&t, "generation 2 serves") == 1);
+    ck_assert(toy_all_generation(&t, 2));
+    toy_stop(&t);
+}
+END_TEST
+
 /* Two processes dead at once: nothing may be lost, whoever is reaped first. */
 START_TEST(templates_and_workers_die_all_the_time)
 {
@@ -410,6 +446,7 @@ main(void)
         a_fresh_template_that_fails_leaves_the_old_one,
         workers_that_do_not_boot_take_their_template_with_them,
         a_template_that_dies_is_replaced_and_workers_live_on,
+        a_fresh_template_fills_the_seat_that_the_old_one_left_empty,
         templates_and_workers_die_all_the_time,
         a_template_that_cannot_prepare_ends_the_service,
         a_reload_that_hangs_in_its_import_is_given_up,
