@@ -80,6 +80,37 @@ rp_signals_fini(struct rp_signals *s)
     wake_rd = wake_wr = -1;
 }
 
+static void
+fill_held(bool stops, sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < N_OURS; i++)
+        if (ours[i] != SIGCHLD)
+            sigaddset(set, ours[i]);
+    for (size_t i = 0; !stops && ours[i] != SIGCHLD; i++)
+        sigdelset(set, ours[i]);
+}
+
+void
+rp_master_hold_signals(bool stops, sigset_t *before)
+{
+    sigset_t held;
+
+    fill_held(stops, &held);
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
+void
+rp_master_release_signals(const sigset_t *before)
+{
+    sigset_t held;
+
+    fill_held(true, &held);
+    while (sigtimedwait(&held, NULL, &(struct timespec){0}) > 0)
+        ;
+    sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 void
 rp_signals_raise(int sig)
 {

@@ -282,6 +282,11 @@ start(struct service *s)
         rp_log(RP_LOG_CRITICAL, "%s", error);
         return RP_EXIT_USAGE;
     }
+    /* Others know of us before we listen to them. */
+    if (needs_master(s)) {
+        rp_master_hold_signals(false, &s->mask);
+        s->holds = true;
+    }
     rp_serve_own_logs(s);
     if (load_certs(s) < 0)
         return RP_EXIT_USAGE;
@@ -369,5 +374,7 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     rp_notify_fini(&s.notify);
     rp_config_free(s.renewed);
     rp_upgrade_fini(&s.upgrade);
+    if (s.holds)
+        rp_master_release_signals(&s.mask);
     return status;
 }

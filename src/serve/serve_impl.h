@@ -29,6 +29,8 @@ struct service {
     struct rp_statsd *statsd; /* NULL: none */
     struct rp_admin_sockets asked;
     bool handed_over; /* another master goes on with the sockets */
+    bool holds;       /* signals, by rp_master_hold_signals() */
+    sigset_t mask;    /* before that */
 };
 
 /* -- anew.c: what HUP and USR1 change, and what begins the same way --------- */

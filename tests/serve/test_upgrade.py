@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import select
 import signal
+import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from serving import (
+    BINARY,
     START_DEADLINE,
     Client,
     Load,
     Server,
     Servers,
+    clean_env,
+    free_port,
     is_alive,
     wait_for,
 )
@@ -208,3 +217,79 @@ def where():
     assert server.get("/environment").json() == {}
     leave(new, signal.SIGTERM)
     assert server.process.wait(10) == 0
+
+
+class Muted:
+    """A server that waits at the next line of its log until it may speak."""
+
+    def __init__(self, serve: Servers, *options: str) -> None:
+        self.port = free_port()
+        self.path = serve.folder / "pid"
+        self._rd, self._wr = os.pipe()
+        self._heard = b""
+        self._command = [str(BINARY), serve.app(APP), *options]
+        self._command += ["--bind", f"127.0.0.1:{self.port}"]
+        self._command += ["--pid", str(self.path)]
+        self._folder = serve.folder
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stderr=self._wr,
+            cwd=self._folder,
+            env=clean_env(),
+            start_new_session=True,
+        )
+
+    def mute(self) -> None:
+        """From now on the pipe is full."""
+        os.set_blocking(self._wr, False)
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(self._wr, b"x" * size)
+        os.set_blocking(self._wr, True)
+
+    def hear(self, text: bytes) -> None:
+        """Read on, until it has said this."""
+
+        def is_heard() -> bool:
+            if select.select([self._rd], [], [], 0)[0]:
+                self._heard += os.read(self._rd, 65536)
+            return text in self._heard
+
+        wait_for(is_heard, f"{text!r} in the log", START_DEADLINE)
+
+    def get(self) -> str:
+        with Client(("127.0.0.1", self.port)) as client:
+            return client.get("/").text
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self._rd)
+        os.close(self._wr)
+
+
+@pytest.fixture
+def muted(serve: Servers) -> Iterator[Muted]:
+    server = Muted(serve)
+    yield server
+    server.close()
+
+
+def test_signals_wait_for_a_master_that_is_not_up_yet(muted: Muted) -> None:
+    muted.mute()
+    muted.start()
+    # Its pid is there to be read, long before it can do anything.
+    wait_for(lambda: pid_in(muted.path) == muted.process.pid, "the pid file")
+    for number in (signal.SIGUSR1, signal.SIGTTIN, signal.SIGHUP):
+        muted.process.send_signal(number)
+    muted.hear(b"workers wanted: 2")
+    muted.hear(b"generation 2 serves")
+    assert muted.get() == "index"
+    muted.process.terminate()
+    muted.hear(b"exit status 0")
+    assert muted.process.wait(10) == 0

@@ -19,6 +19,7 @@
 #ifndef RUPY_MASTER_MASTER_H
 #define RUPY_MASTER_MASTER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -122,6 +123,14 @@ uint32_t rp_master_slots(const struct rp_master_config *c);
  * its only thread.  Signal dispositions and mask are put back at the end. */
 int rp_master_run(const struct rp_master_config *config,
                   const struct rp_master_ops *ops, void *arg);
+
+/* Signals that rp_master_run() hears wait for it from now on; without it their
+ * default action is the end of the process.  Those that stop it only if
+ * stops.  They are held again when it returns.  before: the mask that was, or
+ * NULL. */
+void rp_master_hold_signals(bool stops, sigset_t *before);
+/* Drop those that came too late; this is the mask again. */
+void rp_master_release_signals(const sigset_t *before);
 
 /* TERM, QUIT or INT has come and nobody has looked at it yet.  Whoever waits
  * for something in on_reload() should do so no longer. */
