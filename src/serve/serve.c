@@ -37,6 +37,7 @@ load_certs(struct service *s)
 static void
 succeed(struct service *s)
 {
+    s->is_second = false;
     rp_info("the old master is gone: this one is alone");
     rp_admin_start(s->admin);
     rp_pidfile_succeed(&s->pidfile, s->config->pid);
@@ -186,7 +187,7 @@ on_turn(void *arg, struct rp_master *m)
     struct service *s = arg;
     int fd;
 
-    if (s->upgrade.old > 0 && !rp_upgrade_has_old(&s->upgrade))
+    if (s->is_second && !rp_upgrade_has_old(&s->upgrade))
         succeed(s);
     rp_notify_turn(&s->notify, m);
     rp_statsd_turn(s->statsd);
@@ -231,7 +232,7 @@ run_master(struct service *s)
     rp_upgrade_close_rest(&s->upgrade);
     if (rp_statsd_new(&s->statsd, s->config, &s->asked, &m) < 0)
         status = RP_EXIT_USAGE;
-    else if (rp_upgrade_has_old(&s->upgrade) || rp_admin_start(s->admin) == 0)
+    else if (s->is_second || rp_admin_start(s->admin) == 0)
         status = rp_master_run(&m, &ops, s);
     rp_statsd_end(s->statsd);
     rp_admin_free(s->admin, !s->handed_over);
@@ -293,8 +294,7 @@ start(struct service *s)
     if (rp_hooks_new(&s->hooks, c) < 0)
         return RP_EXIT_USAGE;
     if ((!s->door->inside && rp_process_limits(c) < 0) ||
-        rp_pidfile_write(&s->pidfile, c->pid, rp_upgrade_has_old(&s->upgrade)) <
-            0)
+        rp_pidfile_write(&s->pidfile, c->pid, s->is_second) < 0)
         return RP_EXIT_USAGE;
     if (!s->door->inside &&
         rp_sockets_open(&s->sockets, c, &s->upgrade, &s->identity) < 0)
@@ -358,6 +358,8 @@ rp_serve_main(struct rp_config *config, const struct rp_door *door)
     if (door->app)
         config->preload = false;
     rp_upgrade_init(&s.upgrade, config->folder);
+    /* One that ends before it has served leaves the old one its files. */
+    s.is_second = s.handed_over = rp_upgrade_has_old(&s.upgrade);
     read_manager(&s);
     if (rp_logs_open(config) < 0 || rp_serve_open_access(&s, config) < 0)
         status = RP_EXIT_USAGE;

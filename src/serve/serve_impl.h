@@ -28,6 +28,7 @@ struct service {
     struct rp_admin *admin;   /* NULL: none */
     struct rp_statsd *statsd; /* NULL: none */
     struct rp_admin_sockets asked;
+    bool is_second;   /* an old master is there, or its end was not noticed */
     bool handed_over; /* another master goes on with the sockets */
     bool holds;       /* signals, by rp_master_hold_signals() */
     sigset_t mask;    /* before that */

@@ -219,6 +219,31 @@ def where():
     assert server.process.wait(10) == 0
 
 
+def test_a_new_master_that_cannot_listen_takes_nothing_away(
+    serve: Servers, tmp_path: Path
+) -> None:
+    app = serve.app(APP)
+    files = [tmp_path / "app.sock", tmp_path / "control.sock"]
+    taken = free_port()
+    text = f'bind = ["unix:{files[0]}"]\ncontrol-socket = "{files[1]}"\n'
+    config = tmp_path / "rupy-serve.toml"
+    config.write_text(text)
+    server = serve.start([str(BINARY), app], 0, cwd=tmp_path, ready=False)
+    wait_for(lambda: all(f.exists() for f in files), "it listens")
+    server.wait_log(") ready after")
+    with socket.create_server(("127.0.0.1", taken)):
+        for more, status in (
+            (f'metrics = "127.0.0.1:{taken}"\n', 5),
+            (f"statsd-host = '/x'\nstatsd-tags = '{'x' * 600}'\n", 1),
+        ):
+            config.write_text(text + more)
+            server.tell(signal.SIGUSR2)
+            server.wait_log(f"exited with status {status}: this one goes on")
+            assert all(f.exists() for f in files)
+    with Client(str(files[0])) as client:
+        assert client.get("/").text == "index"
+
+
 class Muted:
     """A server that waits at the next line of its log until it may speak."""
 
@@ -293,3 +318,21 @@ def test_signals_wait_for_a_master_that_is_not_up_yet(muted: Muted) -> None:
     muted.process.terminate()
     muted.hear(b"exit status 0")
     assert muted.process.wait(10) == 0
+
+
+def test_the_old_master_dies_while_the_new_one_starts(muted: Muted) -> None:
+    muted.start()
+    muted.hear(b") ready after")
+    muted.mute()
+    muted.process.send_signal(signal.SIGUSR2)
+    beside = Path(f"{muted.path}.2")
+    new = int(wait_for(lambda: pid_in(beside), "the new master's pid file"))
+    muted.process.kill()
+    muted.process.wait()
+    muted.hear(b"the old master is gone")
+    wait_for(lambda: pid_in(muted.path) == new, "the pid file has its name")
+    assert muted.get() == "index"
+    os.kill(new, signal.SIGTERM)
+    muted.hear(b"exit status 0")
+    wait_for(lambda: not is_alive(new), "it has ended")
+    assert not muted.path.exists()
