@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,6 +48,17 @@ read_words(const char *path)
     return words;
 }
 
+/* The variables are meant for us.  Not those of another, in a shell that a
+ * worker had started, say: that master lives, and is not our parent. */
+static bool
+is_heir(long old)
+{
+    if (old == (long)getppid())
+        return true;
+    /* It has ended before we could look; its sockets are ours alone. */
+    return old > 0 && kill((pid_t)old, 0) < 0 && errno == ESRCH;
+}
+
 void
 rp_upgrade_init(struct rp_upgrade *u, const char *folder)
 {
@@ -56,10 +68,10 @@ rp_upgrade_init(struct rp_upgrade *u, const char *folder)
     rp_buf_init(&u->gifts, 0);
     u->argv = read_words("/proc/self/cmdline");
     u->environ_ = read_words("/proc/self/environ");
-    /* Another's variables, in a shell that a worker had started, say. */
-    if (sockets && ppid && strtol(ppid, NULL, 10) == (long)getppid()) {
+    if (sockets && ppid && is_heir(strtol(ppid, NULL, 10))) {
         u->sockets = strdup(sockets);
-        u->old = getppid();
+        if (strtol(ppid, NULL, 10) == (long)getppid())
+            u->old = getppid();
     }
     unsetenv(FDS);
     unsetenv(PPID);

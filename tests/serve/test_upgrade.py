@@ -244,6 +244,43 @@ def test_a_new_master_that_cannot_listen_takes_nothing_away(
         assert client.get("/").text == "index"
 
 
+def test_the_old_master_may_go_before_the_new_one_knows_it(
+    serve: Servers, tmp_path: Path
+) -> None:
+    """Both at once, or a new program that is slow to begin."""
+    app = serve.app(APP)
+    path = tmp_path / "rupy.pid"
+    name = str(tmp_path / "app.sock")
+    config = tmp_path / "slow.py"
+    options = f"app = {app!r}\npid = {str(path)!r}\n"
+    config.write_text(options)
+    go = tmp_path / "go"
+    port = free_port()
+    command = [str(BINARY), "-c", str(config), "-b", f"127.0.0.1:{port}"]
+    command += ["-b", f"unix:{name}"]
+    server = serve.start(command, port, cwd=tmp_path)
+    config.write_text(
+        options + "from pathlib import Path as _Path\nimport time as _t\n"
+        f"while not _Path({str(go)!r}).exists():\n    _t.sleep(0.01)\n"
+    )
+    server.tell(signal.SIGUSR2)
+    server.wait_log("started beside this one")
+    new = next(p for p in server.workers if "-c" in words_of(p))
+    server.tell(signal.SIGQUIT)
+    assert server.process.wait(10) == 0
+    go.touch()
+    wait_for(lambda: pid_in(path) == new, "the new master", START_DEADLINE)
+    for address in (server.address, name):
+        with Client(address) as client:
+            assert client.get("/").text == "index"
+    leave(new, signal.SIGTERM)
+    assert not os.path.exists(name)
+
+
+def words_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
 class Muted:
     """A server that waits at the next line of its log until it may speak."""
 
