@@ -173,15 +173,16 @@ rp_sockets_give(const struct rp_sockets *s, const struct rp_config *c,
 
 /* Where filters are not to be had, it is as without. */
 void
-rp_sockets_stop(const struct rp_sockets *s, const struct rp_config *c)
+rp_sockets_stop(struct rp_sockets *s, const struct rp_config *c)
 {
     struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {1, &drop};
 
+    s->stopped = true;
     for (size_t i = 0; i < s->listeners.n; i++) {
         const struct rp_bind *b = &c->binds[s->of[i]];
 
-        if (b->kind == RP_BIND_UNIX)
+        if (b->kind == RP_BIND_UNIX && b->path[0] != '@')
             unlink(b->path);
         else if (b->kind == RP_BIND_TCP)
             setsockopt(s->listeners.fds[i], SOL_SOCKET, SO_ATTACH_FILTER,
@@ -192,6 +193,8 @@ rp_sockets_stop(const struct rp_sockets *s, const struct rp_config *c)
 void
 rp_sockets_close(struct rp_sockets *s, const struct rp_config *c, bool remove)
 {
+    /* A file that is there after a stop is that of somebody who came since. */
+    remove = remove && !s->stopped;
     for (size_t i = 0; i < s->listeners.n; i++)
         rp_bind_close(&c->binds[s->of[i]], s->listeners.fds[i], remove);
     free(s->listeners.fds);

@@ -31,6 +31,12 @@ app = Rupy()
 def index():
     return str(os.getpid())
 
+@app.get("/sleep")
+async def sleep():
+    os.write(2, b"begun\\n")
+    await asyncio.sleep(2)
+    return "slept"
+
 @app.get("/stubborn")
 async def stubborn():
     os.write(2, b"begun\\n")
@@ -223,3 +229,22 @@ def test_a_worker_that_is_not_needed_before_it_has_started(
     assert "[debug] master: worker 2" in server.stderr
     assert "[warning] master: worker 2" not in server.stderr
     server.may_die = True
+
+
+def test_a_socket_of_the_next_service_is_left_alone(
+    serve: Servers, tmp_path: Path
+) -> None:
+    """One that starts while the last one ends its requests."""
+    path = tmp_path / "web.sock"
+    first = serve(APP, binds=(f"unix:{path}",))
+    client = first.connect(str(path))
+    client.send(head_of("GET", "/sleep"))
+    first.wait_log("begun")
+    first.tell(signal.SIGTERM)
+    wait_for(lambda: not path.exists(), "the path is free")
+    second = serve(APP, binds=(f"unix:{path}",))
+    assert path.exists()
+    assert client.answer().text == "slept"
+    assert first.exit_status() == 0
+    with Client(str(path)) as client:
+        assert int(client.get("/").text) in second.workers

@@ -12,6 +12,7 @@ struct rp_sockets {
     struct rp_listeners listeners;
     size_t *of; /* which of the configuration's addresses each belongs to */
     size_t cap;
+    bool stopped; /* files of ours are gone */
     struct rp_activation activation;
 };
 
@@ -28,7 +29,7 @@ void rp_sockets_give(const struct rp_sockets *s, const struct rp_config *c,
 /* No new connection is completed from now on, while those in the queue are
  * still taken.  What is not ours alone, of systemd or of a parent, goes on
  * taking them: somebody else will answer. */
-void rp_sockets_stop(const struct rp_sockets *s, const struct rp_config *c);
+void rp_sockets_stop(struct rp_sockets *s, const struct rp_config *c);
 /* With remove the files of ours go as well. */
 void rp_sockets_close(struct rp_sockets *s, const struct rp_config *c,
                       bool remove);
