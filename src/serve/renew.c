@@ -58,6 +58,13 @@ rp_origin_fini(struct rp_origin *o)
     rp_arena_fini(&o->arena);
 }
 
+void
+rp_origin_forked(const struct rp_origin *o)
+{
+    if (o && o->folder >= 0)
+        close(o->folder);
+}
+
 /* ---- Two configurations ---- */
 
 static bool

@@ -77,6 +77,7 @@ leave_master(struct service *s, const char *role, int given)
     rp_statsd_forked(s->statsd);
     rp_reload_forked(s->reload);
     rp_hooks_forked(s->hooks, given);
+    rp_origin_forked(s->config->origin);
     s->sockets.listeners.stacks = given;
     return rp_process_settle(s->config) < 0 ? -1
                                             : rp_identity_enter(&s->identity);

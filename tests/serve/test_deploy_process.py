@@ -285,7 +285,22 @@ def test_workers_see_only_the_folder_of_chroot(
             BINARY.parent / "lib" / "rupy-serve" / "rupy",
             lib / "site-packages" / "rupy",
         )
-    (root / "caged.py").write_text(APP.replace("/proc/self/oom", "/x/oom"))
+    way_out = """
+@app.get("/ways-out")
+def ways_out():
+    root = os.stat("/")
+    found = []
+    for fd in range(3, 200):
+        try:
+            folder = os.stat(".", dir_fd=fd)
+        except OSError:
+            continue
+        if not os.path.samestat(folder, root):
+            found.append(fd)
+    return found
+"""
+    source = APP.replace("/proc/self/oom", "/x/oom") + way_out
+    (root / "caged.py").write_text(source)
     server = serve(
         "caged:app",
         preload,
@@ -298,6 +313,8 @@ def test_workers_see_only_the_folder_of_chroot(
         env={"PYTHONHOME": "/", "VIRTUAL_ENV": ""},
     )
     assert server.get("/").text == "index"
+    # A folder of outside that is open would be the way there.
+    assert server.get("/ways-out").json() == []
     # And so does whom they are forked from; who is in between goes soon.
     n = 2 if preload == "--preload" else 1
     wait_for(lambda: len(server.workers) == n, f"{n} children")

@@ -17,6 +17,9 @@ struct rp_origin {
 int rp_origin_init(struct rp_origin *o, int argc, char *const *argv,
                    char *const *environ_);
 void rp_origin_fini(struct rp_origin *o);
+/* In a forked child: the folder is closed, since whoever has it open can leave
+ * a --chroot by it. */
+void rp_origin_forked(const struct rp_origin *o);
 
 /* The configuration as it is now, by c->origin: the file was read anew, and
  * what only a restart can change is as in c, with a warning.  To be given to
