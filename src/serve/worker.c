@@ -326,11 +326,14 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
     tick = s->config->ssl_reload_interval;
     ev_timer_init(&s->certs, on_certs, tick, tick);
     s->certs.data = s;
-    if (s->listeners->tls && tick > 0)
+    if (s->listeners->tls && tick > 0) {
+        /* The master has read them once, and that may be months ago. */
+        rp_tls_look(s->listeners->tls);
         ev_timer_start(s->ev, &s->certs);
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
             return -1;
+    }
     if (rp_worker_say_ready(s->worker) < 0)
         stop(s, "the master is gone");
     return 0;

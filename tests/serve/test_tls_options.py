@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -319,6 +320,31 @@ def test_new_files_are_seen_and_broken_ones_are_not_taken(
     )
     assert kept.get("/").status == 200
     kept.close()
+
+
+@pytest.mark.parametrize("preload", ["--no-preload", "--preload"])
+def test_a_new_worker_has_the_certificate_of_now(
+    serve: Servers, ca: Authority, pair: Pair, tmp_path: Path, preload: str
+) -> None:
+    live = Pair(tmp_path / "live.crt", tmp_path / "live.key")
+    for old, fresh in zip(live, pair, strict=True):
+        shutil.copy(fresh, old)
+    server = serve(
+        SAYS, *with_pair(live), preload, "--ssl-reload-interval", "1h"
+    )
+    server.may_die = True
+    new = ca.sign(f"now{preload}", "now.example")
+    for old, fresh in zip(live, new, strict=True):
+        shutil.copy(fresh, f"{old}.new")
+        os.replace(f"{old}.new", old)
+    assert name_of(server, ca, "x") == "localhost"
+    pid = re.findall(r"worker 1 \(pid (\d+)\) ready", server.stderr)[-1]
+    os.kill(int(pid), signal.SIGKILL)
+    wait_for(
+        lambda: len(re.findall(r"worker 1 .* ready", server.stderr)) == 2,
+        "another worker",
+    )
+    assert name_of(server, ca, "x") == "now.example"
 
 
 def test_hup_reads_them_again_or_gives_up(
