@@ -1,5 +1,6 @@
 /* anew.c -- a running service takes another configuration, other certificates,
  * other log files. */
+#include <math.h>
 #include <unistd.h>
 
 #include "rupy/py/interp.h"
@@ -16,7 +17,8 @@ rp_serve_fill_master(struct rp_master_config *m, const struct rp_config *c)
     m->max_workers = (uint32_t)c->max_workers;
     m->timeout = c->timeout;
     m->startup_timeout = c->startup_timeout;
-    m->graceful_timeout = c->graceful_timeout;
+    m->graceful_timeout =
+        c->graceful_timeout > 0 ? c->graceful_timeout : INFINITY;
     m->shutdown_delay = c->shutdown_delay;
     m->recycle_parallel = (uint32_t)c->recycle_parallel;
     m->boot_failures = (uint32_t)c->boot_failures;

@@ -134,7 +134,8 @@ static const struct rp_option options[] = {
     {GROUP, .name = "graceful-timeout", .type = RP_OPTION_DURATION,
      .arg = "DUR", .value = "30s", FIELD(graceful_timeout),
      .aliases = "timeout-graceful-shutdown",
-     .help = "what a worker has to end its requests and itself"},
+     .help = "what a worker has to end its requests and itself; 0 is no "
+             "limit"},
     {GROUP, .name = "shutdown-delay", .type = RP_OPTION_DURATION,
      .arg = "DUR", .value = "0", FIELD(shutdown_delay),
      .help = "go on serving for so long after SIGTERM, while probes fail"},

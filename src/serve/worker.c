@@ -32,6 +32,7 @@
 /* Of the time that requests get: for how long idle connections stay, at most.
  * What one asks in the last moment has the rest. */
 #define ROLL_GRACE 0.8
+#define ROLL_MAX 24.0 /* seconds, where requests have no limit */
 
 enum { NSIGNALS = 3 };
 
@@ -90,11 +91,13 @@ stop(struct serving *s, const char *why)
 
     if (s->stopping)
         return;
+    if (span <= 0)
+        span = INFINITY;
     fd = rp_worker_alive_fd(s->worker);
     s->stopping = true;
     if (fd >= 0)
         span -= fmin(span * END_SHARE, END_MAX);
-    most = span * ROLL_GRACE;
+    most = span < INFINITY ? span * ROLL_GRACE : ROLL_MAX;
     s->stop_at = rp_clock_mono() + span;
     rp_debug("stopping: %s", why);
     /* A proxy has idle connections to this worker in its pool.  While the
@@ -330,10 +333,10 @@ on_start(void *arg, void (*stopped)(void *), void *stopped_arg)
         /* The master has read them once, and that may be months ago. */
         rp_tls_look(s->listeners->tls);
         ev_timer_start(s->ev, &s->certs);
+    }
     for (size_t i = 0; i < s->listeners->n; i++)
         if (rp_server_listen(s->server, s->listeners->fds[i]) < 0)
             return -1;
-    }
     if (rp_worker_say_ready(s->worker) < 0)
         stop(s, "the master is gone");
     return 0;

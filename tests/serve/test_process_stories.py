@@ -248,3 +248,16 @@ def test_a_socket_of_the_next_service_is_left_alone(
     assert first.exit_status() == 0
     with Client(str(path)) as client:
         assert int(client.get("/").text) in second.workers
+
+
+@pytest.mark.parametrize("way", [signal.SIGHUP, signal.SIGTERM])
+def test_without_a_graceful_limit_requests_have_their_time(
+    serve: Servers, way: signal.Signals
+) -> None:
+    server = serve(APP, "--graceful-timeout", "off")
+    client = server.connect()
+    client.send(head_of("GET", "/sleep"))
+    server.wait_log("begun")
+    server.tell(way)
+    assert client.answer().text == "slept"
+    assert server.stop() == 0
