@@ -264,7 +264,9 @@ change_workers(struct rp_admin *a, struct rp_exchange *x, long sign)
     }
     rp_master_look(a->master, &v);
     wanted = (long)v.wanted + sign * n;
-    rp_master_set_workers(a->master, wanted > 1 ? (uint32_t)wanted : 1);
+    /* After WINCH there is none to take away. */
+    if (v.wanted > 0 || sign > 0)
+        rp_master_set_workers(a->master, wanted > 1 ? (uint32_t)wanted : 1);
     rp_master_look(a->master, &v);
     say(x, 200, "workers wanted: %u\n", v.wanted);
 }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +21,7 @@ from serving import (
     Server,
     Servers,
     free_port,
+    is_alive,
     wait_for,
 )
 
@@ -347,3 +352,12 @@ def test_a_taken_address_is_told_at_the_start(serve: Servers) -> None:
     )
     assert server.exit_status() == 5
     assert "--metrics: cannot bind" in server.stderr
+
+
+def test_none_is_less_than_none(service: Service) -> None:
+    service.server.tell(signal.SIGWINCH)
+    wait_for(lambda: service.server.workers == [], "every worker left")
+    assert service.ctl("remove") == (0, "workers wanted: 0\n")
+    assert service.value("workers_wanted") == 0
+    assert service.ctl("add") == (0, "workers wanted: 1\n")
+    service.server.wait_ready()
