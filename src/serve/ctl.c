@@ -113,8 +113,11 @@ open_socket(const char *path, int seconds)
     memcpy(address.sun_path, path, strlen(path));
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+        /* A master that hangs has a queue that is full. */
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
         connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        fail("%s: %s", path, strerror(errno));
+        fail("%s: %s", path,
+             errno == EAGAIN ? "it takes too long" : strerror(errno));
         goto fail;
     }
     return fd;

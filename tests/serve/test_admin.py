@@ -361,3 +361,28 @@ def test_none_is_less_than_none(service: Service) -> None:
     assert service.value("workers_wanted") == 0
     assert service.ctl("add") == (0, "workers wanted: 1\n")
     service.server.wait_ready()
+
+
+def test_a_master_that_hangs_does_not_hang_who_asks(tmp_path: Path) -> None:
+    path = str(tmp_path / "control.sock")
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(path)
+        hung.listen(0)
+        clients = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                clients.append(socket.socket(socket.AF_UNIX))
+                clients[-1].setblocking(False)
+                clients[-1].connect(path)
+        done = subprocess.run(
+            [str(BINARY), "ctl", "--socket", path, "ready"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        for client in clients:
+            client.close()
+    assert (done.returncode, done.stderr) == (
+        1, f"rupy-serve ctl: {path}: it takes too long\n",
+    )  # fmt: skip
