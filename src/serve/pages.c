@@ -75,7 +75,10 @@ get_ready(struct rp_admin *a, struct rp_exchange *x)
     struct rp_master_view v;
 
     rp_master_look(a->master, &v);
-    if (v.stopping)
+    if (v.other > 0 &&
+        (v.stopping || rp_board_count(v.board, RP_WORKER_READY) == 0))
+        say(x, 200, "ready: master %d goes on\n", (int)v.other);
+    else if (v.stopping)
         say(x, 503, "stopping\n");
     else if (rp_board_count(v.board, RP_WORKER_READY) == 0)
         say(x, 503, "no worker is ready\n");

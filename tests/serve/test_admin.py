@@ -386,3 +386,30 @@ def test_a_master_that_hangs_does_not_hang_who_asks(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (
         1, f"rupy-serve ctl: {path}: it takes too long\n",
     )  # fmt: skip
+
+
+def test_probes_do_not_fail_while_another_master_goes_on(
+    serve: Servers,
+) -> None:
+    service = Service(serve, APP)
+    # Whom the old one waits for.
+    kept = service.server.connect()
+    assert kept.get("/").status == 200
+    assert service.ctl("upgrade")[0] == 0
+    service.server.wait_log("started beside this one")
+    new = int(service.get("/-/status").json()["other_master"])
+    ready = re.compile(rf"\[{new}\] .* ready after")
+    wait_for(lambda: ready.search(service.server.stderr), "it is ready", 20)
+    want = f"ready: master {new} goes on\n"
+    service.server.tell(signal.SIGWINCH)
+    wait_for(lambda: service.get("/-/ready").text == want, "no worker here")
+    service.server.tell(signal.SIGQUIT)
+    service.server.wait_log("SIGQUIT: stopping")
+    status = service.get("/-/status").json()
+    assert (status["pid"], status["state"]) == (service.server.pid, "stopping")
+    assert service.get("/-/ready").text == want
+    assert kept.get("/").get("connection") == "close"
+    assert service.server.exit_status() == 0
+    assert service.get("/-/ready").text == "ready\n"
+    os.kill(new, signal.SIGTERM)
+    wait_for(lambda: not is_alive(new), "the other one has gone")
