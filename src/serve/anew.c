@@ -95,12 +95,10 @@ rp_serve_reload(void *arg, struct rp_master_config *m)
         rp_config_free(next);
         return -1;
     }
-    if (rp_config_set_env(next, now, now->origin->environ_) < 0 ||
-        (rp_interp_is_running() && rp_interp_sync_environ() < 0)) {
-        rp_error("reload given up: %s", next->error);
-        goto fail;
-    }
-    if (rp_logs_open(next) < 0 || rp_serve_open_access(s, next) < 0)
+    /* The environment comes last: what is in it is not put back. */
+    if (rp_serve_open_access(s, next) < 0 || rp_logs_open(next) < 0 ||
+        rp_config_set_env(next, now, now->origin->environ_) < 0 ||
+        (rp_interp_is_running() && rp_interp_sync_environ() < 0))
         goto fail;
     set_certs(s, tls);
     rp_serve_own_logs(s);
@@ -113,6 +111,11 @@ rp_serve_reload(void *arg, struct rp_master_config *m)
     return 0;
 
 fail:
+    rp_logs_open(now);
+    rp_serve_open_access(s, now);
+    rp_serve_own_logs(s);
+    rp_error("reload given up, all stays as it is%s%s",
+             next->error[0] ? ": " : "", next->error);
     rp_tls_free(tls);
     rp_config_free(next);
     return -1;

@@ -333,3 +333,31 @@ def test_a_rotated_log_is_the_old_one_for_no_new_worker(
     server.wait_ready()
     answers(server)
     wait_for(lambda: "/env" in log.read_text(), "a line of the new worker")
+
+
+def test_a_reload_that_is_given_up_leaves_the_environment_and_the_logs(
+    serve: Servers, folder: Path
+) -> None:
+    app = serve.app(APP)
+    text = 'respawn-backoff = "10ms"\naccess-log = "{}"\nlog-file = "{}"\n'
+    text += '[env]\nCOLOUR = "{}"\n'
+    write(folder, text.format("access", "log", "red"))
+    server = serve(app, "--app-dir", str(serve.folder), cwd=folder)
+    server.may_die = True
+    log, access = folder / "log", folder / "access"
+    for i, (one, other) in enumerate(
+        [("no/folder", "log"), ("access", "no/folder"), ("new", "no/folder")]
+    ):
+        write(folder, text.format(one, other, "blue"))
+        server.tell(signal.SIGHUP)
+        wait_for(
+            lambda i=i: log.read_text().count("reload given up") == i + 1,
+            "it is given up",
+        )
+        os.kill(answers(server)["pid"], signal.SIGKILL)
+        server.wait_ready()
+        before = access.read_text().count("/env")
+        assert answers(server)["colour"] == "red"
+        wait_for(
+            lambda b=before: access.read_text().count("/env") > b, "a line"
+        )
