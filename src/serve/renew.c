@@ -180,6 +180,9 @@ keep_fixed(struct rp_config *c, const struct rp_config *now)
         /* What was not said follows from the number of workers, once. */
         bool was_said = c->sources[i] != RP_SOURCE_DEFAULT ||
                         now->sources[i] != RP_SOURCE_DEFAULT;
+        /* Nor is it a change that --dev will say this again. */
+        if (c->dev && now->dev && strcmp(o->name, "reload") == 0)
+            was_said = false;
         if (was_said && !rp_config_is_same(c, now, o))
             rp_warn("reload: --%s is changed by a restart only; it stays",
                     o->name);

@@ -262,6 +262,10 @@ def test_dev_is_all_that_one_wants(serve: Servers, tmp_path: Path) -> None:
     project.say("reloaded")
     project.wait("reloaded")
     assert "[debug]" in project.server.stderr
+    # And HUP finds that nothing was changed.
+    project.server.tell(signal.SIGHUP)
+    project.server.wait_log("reload finished")
+    assert "by a restart only" not in project.server.stderr
 
 
 def test_dev_does_not_override_what_was_said(tmp_path: Path) -> None:
