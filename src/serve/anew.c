@@ -126,9 +126,7 @@ rp_serve_reopen_logs(void *arg)
 {
     struct service *s = arg;
 
-    rp_logs_open(s->config);
+    rp_logs_reopen(s->config, s->config->daemon);
     rp_serve_open_access(s, s->config);
     rp_serve_own_logs(s);
-    if (s->config->daemon)
-        rp_logs_capture(s->config);
 }

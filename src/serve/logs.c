@@ -70,7 +70,7 @@ rp_logs_capture(const struct rp_config *c)
 }
 
 void
-rp_logs_reopen(const struct rp_config *c)
+rp_logs_reopen(const struct rp_config *c, bool capture)
 {
     int fd;
 
@@ -79,7 +79,7 @@ rp_logs_reopen(const struct rp_config *c)
     fd = open_file(c);
     if (fd < 0 || dup3(fd, rp_log_fd(), O_CLOEXEC) < 0)
         rp_log_errno(RP_LOG_ERROR, "the log is not reopened");
-    else
+    else if (capture)
         rp_logs_capture(c);
     if (fd >= 0)
         close(fd);

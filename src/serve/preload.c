@@ -77,7 +77,7 @@ hear(void *arg, char c)
         rp_log_set_level((enum rp_log_level)(c - '0'));
     if (c != RP_TEMPLATE_REOPEN)
         return;
-    rp_logs_reopen(p->config);
+    rp_logs_reopen(p->config, true);
     if (p->listeners->access_fd >= 0)
         rp_access_reopen(p->config, p->listeners->access_fd);
 }

@@ -132,7 +132,7 @@ on_reopen(struct ev_loop *loop, ev_signal *w, int revents)
     struct serving *s = w->data;
 
     (void)loop, (void)revents;
-    rp_logs_reopen(s->config);
+    rp_logs_reopen(s->config, true);
     if (s->service.access &&
         rp_access_reopen(s->config, s->listeners->access_fd) == 0)
         rp_access_set_fd(s->service.access, s->listeners->access_fd);

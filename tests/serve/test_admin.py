@@ -254,6 +254,7 @@ def test_stacks_go_to_the_log_and_nobody_dies(service: Service) -> None:
 def test_the_log_level_changes_everywhere(service: Service) -> None:
     service.server.may_die = True  # this level tells of every end
     assert service.ctl("log-level", "debug")[0] == 0
+    assert service.ctl("reopen")[0] == 0  # which is no reload
     service.ctl("recycle")
     service.server.wait_log("] [debug] master: worker", 20)
     # A worker says at this level that it stops.

@@ -152,6 +152,36 @@ def test_syslog_on_a_unix_socket_is_rfc_3164(
         wait_for(hears, "syslog is reached again")
 
 
+def test_a_log_is_rotated_while_syslog_is_away(
+    serve: Servers, tmp_path: Path
+) -> None:
+    path, log = tmp_path / "dev-log", tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(path))
+        server = serve(
+            serve.app(APP), f"--log-file={log}", f"--log-syslog={path}"
+        )
+    path.unlink()
+    log.rename(tmp_path / "old")
+    server.tell(signal.SIGUSR1)
+    wait_for(log.exists, "the log is there again")
+    server.tell(signal.SIGTTIN)
+    wait_for(lambda: "workers wanted: 2" in log.read_text(), "the new log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(path))
+        daemon.settimeout(1)
+
+        def hears() -> bool:
+            server.tell(signal.SIGTTOU)
+            server.tell(signal.SIGTTIN)
+            try:
+                return bool(receive(daemon, "workers wanted"))
+            except TimeoutError:
+                return False
+
+        wait_for(hears, "the master reaches syslog again")
+
+
 def test_syslog_over_udp_is_rfc_5424(serve: Servers) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))

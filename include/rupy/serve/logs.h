@@ -7,8 +7,9 @@
 /* Open --log-file and --log-syslog and write there from now on; what was open
  * before is closed.  0, or -1 after a line in the log that was. */
 int rp_logs_open(const struct rp_config *c);
-/* In a worker: the file was rotated, open it again. */
-void rp_logs_reopen(const struct rp_config *c);
+/* The file was rotated: open it again.  Level and syslog stay as they are.
+ * capture: what it says of --capture-output holds for this process. */
+void rp_logs_reopen(const struct rp_config *c, bool capture);
 /* In a worker: --capture-output. */
 void rp_logs_capture(const struct rp_config *c);
 
