@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rupy/serve/config.h"
@@ -171,12 +172,28 @@ undo(const struct rp_strs *names, char *const *first)
     }
 }
 
+/* The name of the current folder; by PWD it may lead over a symbolic link,
+ * which is another folder when the next version is there.  NULL: it has none. */
+static const char *
+find_folder(char *out, size_t n)
+{
+    const char *pwd = getenv("PWD");
+    struct stat here, there;
+
+    if (pwd != NULL && pwd[0] == '/' && stat(".", &here) == 0 &&
+        stat(pwd, &there) == 0 && here.st_dev == there.st_dev &&
+        here.st_ino == there.st_ino)
+        return pwd;
+    return getcwd(out, n);
+}
+
 int
 rp_config_enter(struct rp_config *c)
 {
-    char folder[PATH_MAX];
+    char own[PATH_MAX];
+    const char *folder = find_folder(own, sizeof(own));
 
-    if (getcwd(folder, sizeof(folder)) != NULL)
+    if (folder != NULL)
         c->folder = rp_arena_copy(&c->arena,
                                   (struct rp_str){folder, strlen(folder) + 1})
                         .p;

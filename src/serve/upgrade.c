@@ -187,7 +187,12 @@ rp_upgrade_exec(struct rp_upgrade *u)
     snprintf(ppid, sizeof(ppid), PPID "=%d", (int)getppid());
     if (rp_buf_add(&u->gifts, "", 1) == 0)
         e = make_environment(u->environ_, u->gifts.p, ppid);
-    if (e && u->folder && chdir(u->folder) == 0)
+    if (!u->folder || chdir(u->folder) < 0) {
+        rp_log_errno(RP_LOG_ERROR, "SIGUSR2: cannot enter %s again",
+                     u->folder ? u->folder : "the folder of the start");
+        return RP_EXIT_INTERNAL;
+    }
+    if (e)
         execvpe(u->argv[0], u->argv, e);
     rp_log_errno(RP_LOG_ERROR, "SIGUSR2: cannot execute %s", u->argv[0]);
     return RP_EXIT_INTERNAL;

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -215,6 +216,39 @@ def where():
     leave(server.pid)
     assert server.get("/where").json() == want
     assert server.get("/environment").json() == {}
+    leave(new, signal.SIGTERM)
+    assert server.process.wait(10) == 0
+
+
+def test_the_folder_is_what_the_link_leads_to_now(
+    serve: Servers, tmp_path: Path
+) -> None:
+    link = tmp_path / "current"
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "versioned.py").write_text(
+            APP + f'\n@app.get("/version")\ndef version():\n'
+            f'    return "{version}"\n'
+        )
+    link.symlink_to("one")
+    path = tmp_path / "rupy.pid"
+    server = serve(
+        *("versioned:app", "--pid", str(path)),
+        env={"PWD": str(link)},
+        cwd=link,
+    )
+    assert server.get("/version").text == "one"
+    link.unlink()
+    link.symlink_to("two")
+    shutil.rmtree(tmp_path / "one")
+    new = upgrade(server, server.pid, path, workers=1)
+    leave(server.pid)
+    assert server.get("/version").text == "two"
+    link.unlink()
+    wait_for(lambda: pid_in(path) == new, "the pid file is the new master's")
+    os.kill(new, signal.SIGUSR2)
+    server.wait_log(f"SIGUSR2: cannot enter {link} again: No such file")
+    assert server.get("/version").text == "two"
     leave(new, signal.SIGTERM)
     assert server.process.wait(10) == 0
 
