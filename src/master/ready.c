@@ -109,6 +109,13 @@ rp_worker_is_orphan(struct rp_worker *w)
     return said == RP_SAID_GOODBYE;
 }
 
+bool
+rp_worker_all_stop(const struct rp_worker *w)
+{
+    return atomic_load(&w->board->stopping) &&
+           !atomic_load(&w->board->handed_over);
+}
+
 static void
 do_nothing(int sig)
 {

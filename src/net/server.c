@@ -369,8 +369,14 @@ on_idle_grace(struct ev_loop *loop, ev_timer *w, int revents)
 void
 rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue)
 {
-    if (s->retiring)
+    if (s->retiring) {
+        if (ev_timer_remaining(s->loop, &s->idle) <= idle_grace)
+            return;
+        ev_timer_stop(s->loop, &s->idle);
+        ev_timer_set(&s->idle, idle_grace, 1.0);
+        ev_timer_start(s->loop, &s->idle);
         return;
+    }
     s->retiring = true;
     s->service->retiring = true;
     s->service->now = rp_clock_mono();

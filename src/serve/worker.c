@@ -73,6 +73,9 @@ on_drain(struct ev_loop *loop, ev_timer *w, int revents)
     void (*stopped)(void *) = s->stopped;
 
     (void)revents;
+    /* Told to go by a reload, and then the service was told to stop. */
+    if (left > 0 && rp_worker_all_stop(s->worker))
+        rp_server_retire(s->server, IDLE_GRACE, false);
     if (left > 0 && rp_clock_mono() < s->stop_at)
         return;
     if (left > 0)
@@ -87,13 +90,11 @@ static void
 stop(struct serving *s, const char *why)
 {
     double span = s->config->graceful_timeout, grace = IDLE_GRACE, most;
-    int fd;
+    int fd = rp_worker_alive_fd(s->worker);
 
     if (s->stopping)
         return;
-    if (span <= 0)
-        span = INFINITY;
-    fd = rp_worker_alive_fd(s->worker);
+    span = span > 0 ? span : INFINITY;
     s->stopping = true;
     if (fd >= 0)
         span -= fmin(span * END_SHARE, END_MAX);
@@ -105,8 +106,7 @@ stop(struct serving *s, const char *why)
      * answer says close, and no request is lost in between. */
     if (fd >= 0 && s->config->reload)
         grace = 0; /* but they would show what the code was */
-    else if (fd >= 0 && (!atomic_load(&s->worker->board->stopping) ||
-                         atomic_load(&s->worker->board->handed_over)))
+    else if (fd >= 0 && !rp_worker_all_stop(s->worker))
         grace = most;
     rp_server_retire(s->server, fmin(grace, most), true);
     rp_links_retire(s->links);
@@ -142,7 +142,6 @@ static void
 on_master(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct serving *s = w->data;
-
     char said;
 
     (void)revents;
@@ -160,7 +159,6 @@ static void
 on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct serving *s = w->data;
-
     double now = rp_clock_mono(), late = now - s->tick_due;
 
     (void)loop, (void)revents;

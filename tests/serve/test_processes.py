@@ -239,6 +239,21 @@ def test_an_idle_connection_does_not_hold_up_the_end(serve: Servers) -> None:
     assert time.monotonic() - start < 5
 
 
+def test_a_stop_does_not_wait_for_who_a_reload_waited_for(
+    serve: Servers,
+) -> None:
+    server = serve(APP, "--graceful-timeout", "20s")
+    old = server.connect()
+    assert old.get("/").status == 200
+    server.tell(signal.SIGHUP)
+    server.wait_log("reload finished")
+    assert old.is_quiet(0.5)
+    server.tell(signal.SIGTERM)
+    start = time.monotonic()
+    assert server.exit_status() == 0
+    assert time.monotonic() - start < 5
+
+
 def test_what_an_idle_connection_asks_last_has_time_left(
     serve: Servers,
 ) -> None:

@@ -58,6 +58,9 @@ bool rp_worker_is_orphan(struct rp_worker *w);
  * master says nothing. */
 char rp_worker_hear(struct rp_worker *w);
 
+/* Not this worker alone was told to go, and nobody else takes over. */
+bool rp_worker_all_stop(const struct rp_worker *w);
+
 /* True for the first of the workers that started together: a failure to load
  * the application is the same in all of them, and one traceback is enough.
  * That one does not hear SIGTERM from then on, so that it comes to tell. */

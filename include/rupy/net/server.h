@@ -53,7 +53,7 @@ void rp_server_adopt(struct rp_server *s, int fd, const struct rp_peer *peer);
 /* Stop accepting, finish what was begun, close idle connections: those that
  * have been idle for a while at once, the others when `idle_grace` seconds
  * have passed.  Connections that come between are taken until the accept
- * queue is empty, if drain_queue. */
+ * queue is empty, if drain_queue.  Again: only the grace may become less. */
 void rp_server_retire(struct rp_server *s, double idle_grace, bool drain_queue);
 /* Drop all connections: nobody is at their other ends any more. */
 void rp_server_drop(struct rp_server *s);
