@@ -22,6 +22,12 @@ add(struct rp_sockets *s, int fd, size_t bind)
 {
     struct rp_listeners *l = &s->listeners;
 
+    if (l->n == RP_LISTEN_MAX) {
+        rp_log(RP_LOG_CRITICAL, "cannot listen on more than %d sockets",
+               RP_LISTEN_MAX);
+        close(fd);
+        return -1;
+    }
     if (l->n == s->cap) {
         size_t cap = s->cap + 8;
         int *fds = realloc(l->fds, cap * sizeof(*fds));

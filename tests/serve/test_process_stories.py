@@ -261,3 +261,17 @@ def test_without_a_graceful_limit_requests_have_their_time(
     server.tell(way)
     assert client.answer().text == "slept"
     assert server.stop() == 0
+
+
+def test_more_sockets_than_can_be_listened_on(
+    serve: Servers, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{i}.sock" for i in range(32)]
+    binds = tuple(f"unix:{path}" for path in paths)
+    server = serve(APP, binds=binds, ready=False)
+    assert server.exit_status(20) == 5
+    assert "cannot listen on more than 32 sockets" in server.stderr
+    assert not any(path.exists() for path in paths[:31])
+    server = serve(APP, binds=binds[:31])
+    with Client(str(paths[30])) as client:
+        assert client.get("/").status == 200

@@ -8,9 +8,8 @@
 #include "rupy/net/server.h"
 
 enum {
-    RP_READ_SIZE = 64 * 1024, /* of one connection in one turn */
-    RP_FLUSH_GROUP = 8,       /* answered connections, then they are sent */
-    RP_LISTEN_MAX = 32,
+    RP_READ_SIZE = 64 * 1024,   /* of one connection in one turn */
+    RP_FLUSH_GROUP = 8,         /* answered connections, then they are sent */
     RP_RECORD_SIZE = 16 * 1024, /* of TLS (RFC 8446 5.1) */
     RP_FLUSH_PIECES = 64,
 };

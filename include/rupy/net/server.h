@@ -6,7 +6,7 @@
 #include "rupy/net/proxyproto.h"
 #include "rupy/net/tls.h"
 
-enum { RP_CONTENT_GRACE = 5 };
+enum { RP_CONTENT_GRACE = 5, RP_LISTEN_MAX = 32 };
 
 struct ev_loop;
 struct rp_server;
@@ -45,7 +45,8 @@ struct rp_server *rp_server_new(struct ev_loop *loop, struct rp_service *v,
 /* Connections that are left are dropped.  The listening sockets stay open:
  * they are the caller's. */
 void rp_server_free(struct rp_server *s);
-/* Accept from fd, a listening, non-blocking socket.  0, or -1 and errno. */
+/* Accept from fd, a listening, non-blocking socket; from RP_LISTEN_MAX at the
+ * most.  0, or -1 and errno. */
 int rp_server_listen(struct rp_server *s, int fd);
 /* Serve a connected, non-blocking socket that did not come from a listening
  * one; takes fd. */
