@@ -71,10 +71,10 @@ rp_signals_init(struct rp_signals *s)
 void
 rp_signals_fini(struct rp_signals *s)
 {
+    sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
     for (size_t i = 0; i < N_OURS; i++)
         sigaction(ours[i], &s->old_actions[ours[i]], NULL);
     sigaction(SIGPIPE, &s->old_actions[SIGPIPE], NULL);
-    sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
     close(s->pipe[0]);
     close(s->pipe[1]);
     wake_rd = wake_wr = -1;

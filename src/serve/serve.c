@@ -233,8 +233,11 @@ run_master(struct service *s)
     rp_upgrade_close_rest(&s->upgrade);
     if (rp_statsd_new(&s->statsd, s->config, &s->asked, &m) < 0)
         status = RP_EXIT_USAGE;
-    else if (s->is_second || rp_admin_start(s->admin) == 0)
+    else if (s->is_second || rp_admin_start(s->admin) == 0) {
+        /* Who stops it twice does not end it before its files are gone. */
+        rp_master_hold_signals(true, NULL);
         status = rp_master_run(&m, &ops, s);
+    }
     rp_statsd_end(s->statsd);
     rp_admin_free(s->admin, !s->handed_over);
     return status;
@@ -284,9 +287,9 @@ start(struct service *s)
         rp_log(RP_LOG_CRITICAL, "%s", error);
         return RP_EXIT_USAGE;
     }
-    /* Others know of us before we listen to them. */
+    /* The kernel drops what process 1 has no handler for. */
     if (needs_master(s)) {
-        rp_master_hold_signals(false, &s->mask);
+        rp_master_hold_signals(getpid() == 1, &s->mask);
         s->holds = true;
     }
     rp_serve_own_logs(s);

@@ -444,6 +444,49 @@ def test_a_hook_that_hangs_does_not_stop_the_master(story: Story) -> None:
     assert not is_alive(story.heard("hangs")[1][1])
 
 
+def wait_in(hook: str) -> str:
+    return (
+        f"\n\ndef {hook}(master):\n    _say('waits')\n    import time\n"
+        "    while not os.path.exists(_FILE + '.go'):\n"
+        "        time.sleep(0.01)\n"
+    )
+
+
+def test_who_stops_it_twice_does_not_cut_off_its_end(story: Story) -> None:
+    story.write(HOOKS + wait_in("on_exit"))
+    path = story.folder / "pid"
+    server = story.start("--pid", str(path))
+    server.tell(signal.SIGTERM)
+    story.wait("waits")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        server.tell(number)
+    (story.folder / "heard.go").touch()
+    assert server.exit_status() == 0
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make process 1")
+def test_process_1_hears_what_comes_before_it_is_up(
+    story: Story, serve: Servers
+) -> None:
+    story.write(HOOKS + wait_in("on_starting"))
+    port = free_port()
+    words = ["unshare", "--pid", "--fork", "--kill-child", str(BINARY)]
+    words += [serve.app(APP), "-c", str(story.config)]
+    server = serve.start(
+        [*words, "--bind", f"127.0.0.1:{port}"],
+        port,
+        cwd=serve.folder,
+        ready=False,
+    )
+    story.wait("waits")
+    (first,) = server.workers
+    os.kill(first, signal.SIGTERM)
+    (story.folder / "heard.go").touch()
+    assert server.exit_status() == 0
+    assert "SIGTERM: stopping" in server.stderr
+
+
 def test_hooks_go_on_in_another_process_when_theirs_ends(
     story: Story,
 ) -> None:
