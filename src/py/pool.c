@@ -189,7 +189,14 @@ rp_pool_new(struct rp_loop *loop, unsigned nthreads, double max_wait)
 {
     struct rp_pool *pool =
         PyMem_RawCalloc(1, sizeof(*pool) + nthreads * sizeof(pool->threads[0]));
+    /* Python before 3.13 takes the thread that imports it for the main one. */
+    PyObject *threading = PyImport_ImportModule("threading");
 
+    Py_XDECREF(threading);
+    if (!threading) {
+        PyMem_RawFree(pool);
+        return NULL;
+    }
     if (!pool) {
         PyErr_NoMemory();
         return NULL;

@@ -66,6 +66,16 @@ def app(environ, start_response):
     return [repr(what).encode()]
 """
 
+# Nothing here imports threading before a request does.
+BARE = """
+def app(environ, start_response):
+    import threading
+    main, here = threading.main_thread(), threading.current_thread()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    said = [main.name, main.native_id, main.is_alive(), here is main]
+    return [repr(said).encode()]
+"""
+
 #: What a worker has no use for until the application has.
 ABSENT = (
     "asyncio",
@@ -104,6 +114,14 @@ def test_the_end_is_that_of_an_interpreter(serve: Servers, mode: str) -> None:
     assert server.get("/ends").status == 200
     assert server.stop() == 0
     assert server.stdout.splitlines()[-2:] == ["the thread ended", "atexit"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_main_thread_is_the_main_thread(serve: Servers, mode: str) -> None:
+    server = serve(BARE, *MODES[mode])
+    name, pid, is_alive, is_here = value(server.get("/").text)
+    assert (name, is_alive, is_here) == ("MainThread", True, mode == "inline")
+    assert pid in (server.pid, *server.workers)
 
 
 def test_nothing_is_imported_that_is_not_needed(serve: Servers) -> None:
