@@ -255,7 +255,8 @@ rp_pool_submit(struct rp_pool *pool, struct rp_job *job)
 {
     int full;
 
-    job->context = rp_loop_copy_context(pool->loop);
+    if (!job->context)
+        job->context = rp_loop_copy_context(pool->loop);
     if (!job->context) {
         PyErr_Clear();
         return -1;

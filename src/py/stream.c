@@ -123,17 +123,33 @@ pull_later(struct stream_object *s)
     Py_INCREF(s);
 }
 
+/* In the context of its pieces, if there is one. */
 static void
 close_source(struct stream_object *s)
 {
-    int has = rp_py_has_attr(s->source, "close");
+    bool entered = s->context && PyContext_Enter(s->context) == 0;
     PyObject *r = NULL;
+    int has;
 
+    if (s->context && !entered)
+        PyErr_Clear();
+    has = rp_py_has_attr(s->source, "close");
     if (has > 0)
         r = PyObject_CallMethod(s->source, "close", NULL);
     if (!r && has != 0)
         PyErr_WriteUnraisable(s->source);
     Py_XDECREF(r);
+    if (entered)
+        PyContext_Exit(s->context);
+}
+
+/* All pieces are made in one context.  0, or -1 with an exception. */
+static int
+have_context(struct stream_object *s)
+{
+    if (!s->context)
+        s->context = rp_loop_copy_context(s->route->app->loop);
+    return s->context ? 0 : -1;
 }
 
 /* One piece is there: send it.  True: ask for the next. */
@@ -196,6 +212,11 @@ pull_in_thread(struct stream_object *s)
 {
     if (s->pulling)
         return;
+    if (have_context(s) < 0) {
+        finish(s, true);
+        return;
+    }
+    s->job.context = Py_NewRef(s->context);
     s->job.run = run_job;
     s->job.done = job_done;
     if (rp_pool_submit(s->route->app->pool, &s->job) < 0) {
@@ -213,9 +234,7 @@ next_piece(struct stream_object *s)
     struct rp_loop *loop = s->route->app->loop;
     PyObject *piece = NULL;
 
-    if (rp_loop_hide(loop) < 0)
-        return NULL;
-    if (!s->context && !(s->context = rp_loop_copy_context(loop)))
+    if (rp_loop_hide(loop) < 0 || have_context(s) < 0)
         return NULL;
     if (PyContext_Enter(s->context) == 0) {
         piece = PyIter_Next(s->source);

@@ -393,6 +393,10 @@ wsgi_start(void *self, struct rp_exchange *x)
         begin(call, true);
     } else {
         call->readable = true;
+        /* That of now: who stands in front may have set variables. */
+        call->context = rp_loop_copy_context(w->loop);
+        if (!call->context)
+            PyErr_Clear();
         collect(call);
     }
 }

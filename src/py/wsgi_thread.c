@@ -257,6 +257,8 @@ rp_wsgi_thread_start(struct rp_wsgi_call *call)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
     call->thread = t;
+    t->job.context = call->context;
+    call->context = NULL;
     if (rp_pool_submit(call->wsgi->pool, &t->job) == 0)
         return 0;
     call->thread = NULL;

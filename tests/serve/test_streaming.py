@@ -10,11 +10,30 @@ from serving import Server, Servers, head_of, wait_for
 
 APP = """
 import asyncio
+import contextvars
 import threading
 from rupy import Rupy, StreamingResponse
 
 app = Rupy()
 seen = []
+variable = contextvars.ContextVar("variable", default="unset")
+
+def in_one_context(n):
+    token = variable.set("mine")
+    try:
+        for _ in range(n):
+            yield variable.get() + " " * (100000 if n > 10 else 1)
+    finally:
+        variable.reset(token)
+        seen.append("left as entered")
+
+@app.get("/context/inline/<n:int>")
+def context(n: int):
+    return in_one_context(n)
+
+@app.get("/context/threaded/<n:int>", threaded=True)
+def threaded_context(n: int):
+    return in_one_context(n)
 
 @app.get("/seen")
 def so_far():
@@ -182,6 +201,19 @@ def test_a_generator_is_closed_when_its_client_goes(
     client.reset()
     wait_for(
         lambda: seen(server).count(f"{kind} closed") == before + 1, "its end"
+    )
+
+
+@pytest.mark.parametrize("kind", ["inline", "threaded"])
+def test_a_generator_has_one_context(server: Server, kind: str) -> None:
+    assert server.get(f"/context/{kind}/3").text == "mine mine mine "
+    before = seen(server).count("left as entered")
+    client = server.connect()
+    client.send(head_of("GET", f"/context/{kind}/100000"))
+    client.head()
+    client.reset()
+    wait_for(
+        lambda: seen(server).count("left as entered") == before + 1, "its end"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from serving import Servers
+from serving import Servers, head_of
 from wsgi_story import MODES, value
 
 APP = """
@@ -21,6 +21,54 @@ app.mount("/shop", inner)
 def index():
     return "index"
 """
+
+CONTEXT = """
+import contextvars
+from rupy import Rupy
+
+variable = contextvars.ContextVar("variable", default="unset")
+
+def inner(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    def pieces():
+        yield environ["wsgi.input"].read()
+        yield b" " + variable.get().encode()
+    return pieces()
+
+def before(request):
+    variable.set("set")
+
+async def around(request, call_next):
+    variable.set("set")
+    return await call_next(request)
+
+app = Rupy()
+for function in (before, around):
+    other = Rupy()
+    other.middleware(function)
+    other.mount("/inner", inner)
+    app.mount("/" + function.__name__, other)
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["before", "around"])
+def test_it_sees_the_variables_of_middleware(
+    serve: Servers, mode: str, kind: str
+) -> None:
+    server = serve(CONTEXT, *MODES[mode])
+    path = f"/{kind}/inner"
+    assert server.get(path).text == " set"
+    with server.connect() as client:
+        client.send(head_of("POST", path, body=b"later"))
+        assert server.get(path).text == " set"  # it has begun to wait
+        client.send(b"later")
+        assert client.answer().text == "later set"
+        head = head_of("POST", path, {"transfer-encoding": "chunked"})
+        client.send(head)
+        assert server.get(path).text == " set"
+        client.send(b"5\r\nlater\r\n0\r\n\r\n")
+        assert client.answer().text == "later set"
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,8 +11,9 @@
 struct rp_pool;
 
 struct rp_job {
-    /* In a thread of the pool, with the GIL, in a copy of the context that
-     * driven handlers began with when it was submitted.  Leaves no exception. */
+    /* In a thread of the pool, with the GIL, in the context that it was given,
+     * or a copy of the one that driven handlers began with when it was
+     * submitted.  Leaves no exception. */
     void (*run)(struct rp_job *job);
     /* Then on the loop's thread.  Called once, also when run() was not: late
      * is true when the job waited longer than the pool allows, or the pool was
@@ -20,8 +21,8 @@ struct rp_job {
     void (*done)(struct rp_job *job, bool late);
     struct rp_job *next;
     struct rp_pool *pool;
-    PyObject *context;
-    double queued; /* monotonic seconds */
+    PyObject *context; /* taken; NULL: a copy as above is made */
+    double queued;     /* monotonic seconds */
     bool late;
 };
 

@@ -15,7 +15,7 @@ struct stream_object {
     PyObject *head;     /* Response with status and fields, or NULL */
     PyObject *encode;   /* makes str or bytes of a piece, or NULL */
     PyObject *trailers; /* pairs, or a callable that gives them, or NULL */
-    PyObject *context;  /* of a generator that is pulled here */
+    PyObject *context;  /* of a generator, from its first piece on */
     PyObject *waiter;   /* future, while the client is slow */
     PyObject *timer;    /* TimerHandle of the next comment, or NULL */
     struct rp_task *task;
