@@ -24,10 +24,37 @@ struct rp_wsgi_thread {
     size_t queued; /* bytes in them */
     bool poked;
 
+    unsigned nwaits; /* threads in wait(): the call's own, and any other that
+                      * the application lets read or write for it */
+
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool woken; /* under lock */
+    unsigned wakes; /* how often; under lock */
 };
+
+/* ---- Life ---- */
+
+static struct rp_wsgi_thread *
+new_thread(struct rp_wsgi_call *call)
+{
+    struct rp_wsgi_thread *t = PyMem_Calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->call = call;
+    t->last = &t->first;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->wake, NULL);
+    return t;
+}
+
+static void
+free_thread(struct rp_wsgi_thread *t)
+{
+    pthread_mutex_destroy(&t->lock);
+    pthread_cond_destroy(&t->wake);
+    PyMem_Free(t);
+}
 
 /* ---- Loop's thread: what came out of the queue ---- */
 
@@ -184,10 +211,20 @@ on_poke(void *arg)
         deliver(call);
         if (call->needs > 0)
             rp_wsgi_thread_fetch(call);
-        else
+        /* One thread may read, and another write. */
+        if (call->needs == 0 || call->thread->nwaits > 1)
             rp_wsgi_thread_wake(call);
     }
     Py_DECREF((PyObject *)call);
+}
+
+static void
+wake(struct rp_wsgi_thread *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->wakes++;
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
 }
 
 /* The thread has done what it had to. */
@@ -218,21 +255,20 @@ on_done(struct rp_job *job, bool late)
     while ((p = take_piece(t)))
         free_piece(p);
     PyMem_RawFree(t->head);
-    pthread_mutex_destroy(&t->lock);
-    pthread_cond_destroy(&t->wake);
-    PyMem_Free(t);
+    /* Whoever still waits for content gets none: the last of them frees it. */
+    call->body.cut = !call->body.complete;
+    call->needs = 0;
+    if (t->nwaits > 0)
+        wake(t);
+    else
+        free_thread(t);
     Py_DECREF((PyObject *)call);
 }
 
 void
 rp_wsgi_thread_wake(struct rp_wsgi_call *call)
 {
-    struct rp_wsgi_thread *t = call->thread;
-
-    pthread_mutex_lock(&t->lock);
-    t->woken = true;
-    pthread_cond_signal(&t->wake);
-    pthread_mutex_unlock(&t->lock);
+    wake(call->thread);
 }
 
 /* ---- In a thread ---- */
@@ -246,25 +282,19 @@ run(struct rp_job *job)
 int
 rp_wsgi_thread_start(struct rp_wsgi_call *call)
 {
-    struct rp_wsgi_thread *t = PyMem_Calloc(1, sizeof(*t));
+    struct rp_wsgi_thread *t = new_thread(call);
 
     if (!t)
         return -1;
     t->job.run = run;
     t->job.done = on_done;
-    t->call = call;
-    t->last = &t->first;
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->wake, NULL);
     call->thread = t;
     t->job.context = call->context;
     call->context = NULL;
     if (rp_pool_submit(call->wsgi->pool, &t->job) == 0)
         return 0;
     call->thread = NULL;
-    pthread_mutex_destroy(&t->lock);
-    pthread_cond_destroy(&t->wake);
-    PyMem_Free(t);
+    free_thread(t);
     return -1;
 }
 
@@ -282,19 +312,22 @@ rp_wsgi_thread_poke(struct rp_wsgi_call *call)
     Py_DECREF((PyObject *)call);
 }
 
-/* Until something changed, without the GIL. */
+/* Until something changes, without the GIL; then call->thread may be NULL. */
 static void
 wait(struct rp_wsgi_call *call)
 {
     struct rp_wsgi_thread *t = call->thread;
+    unsigned wakes = t->wakes;
 
+    t->nwaits++;
     Py_BEGIN_ALLOW_THREADS;
     pthread_mutex_lock(&t->lock);
-    while (!t->woken)
+    while (t->wakes == wakes)
         pthread_cond_wait(&t->wake, &t->lock);
-    t->woken = false;
     pthread_mutex_unlock(&t->lock);
     Py_END_ALLOW_THREADS;
+    if (--t->nwaits == 0 && call->thread != t)
+        free_thread(t);
 }
 
 struct rp_wsgi_piece *

@@ -129,6 +129,30 @@ def raw_endless(environ, start_response):
             yield b"x" * 50_000
     return Closing(pieces(), "endless")
 
+def read_beside(environ):
+    "Read in a thread of the application's own."
+    def read():
+        try:
+            environ["wsgi.input"].read()
+            closed.append("reader")
+        except OSError:
+            closed.append("reader-failed")
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread
+
+def raw_leaves(environ, start_response):
+    read_beside(environ).join(0.3)
+    return say(start_response, "left")
+
+def raw_both(environ, start_response):
+    reader = read_beside(environ)
+    start_response("200 OK", [TEXT])
+    reader.join(0.3)
+    yield b"x" * 300_000
+    yield b"y" * 300_000
+    reader.join()
+
 def produced(environ, start_response):
     return say(start_response, len(log))
 
@@ -255,6 +279,29 @@ def test_a_client_that_takes_nothing_is_given_up(serve: Servers) -> None:
         with Client(server.address) as slow:
             slow.send(head_of("GET", "/raw_endless"))
             wait_for(lambda s=server: closed(s, "endless") == 1, "close()")
+
+
+def test_who_reads_in_a_thread_of_its_own_may_be_left(serve: Servers) -> None:
+    server = serve(APP, "--threads", "2")
+    with server.connect() as client:
+        client.send(head_of("POST", "/raw_leaves", body=b"1234") + b"1")
+        assert client.answer().text == "'left'"
+        wait_for(lambda: closed(server, "reader-failed") == 1, "its error")
+    assert server.get("/hello").text == "'hello'"
+    assert server.stop() == 0
+
+
+def test_one_thread_reads_and_another_writes(serve: Servers) -> None:
+    server = serve(APP, "--threads", "2")
+    with server.connect() as client:
+        client.send(head_of("POST", "/raw_both", body=b"1234") + b"1")
+        assert client.head()[0] == 200
+        chunks = client.chunks()
+        assert len(next(chunks)) == 300_000
+        assert len(next(chunks)) == 300_000
+        client.send(b"234")
+        assert list(chunks) == []
+    assert closed(server, "reader") == 1
 
 
 def test_queue_timeout_is_503(serve: Servers) -> None:
