@@ -78,7 +78,9 @@ def execute(
     try:
         if module.__package__:
             importlib.import_module(module.__package__)
-        exec(compile(source, path, "exec"), module.__dict__)
+        # Without what this file imports from __future__.
+        code = compile(source, path, "exec", dont_inherit=True)
+        exec(code, module.__dict__)
     except BaseException:
         sys.modules.pop(name, None)
         raise

@@ -615,6 +615,17 @@ def on_ready(master):
     assert found["factory"]["source"] == "conf.py:14"
 
 
+def test_annotations_of_a_file_are_evaluated(
+    rupy_bin: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "conf.py").write_text(
+        "def on_ready(master: int): pass\n"
+        "workers = 3 if on_ready.__annotations__['master'] is int else 1\n"
+    )
+    found = options(rupy_bin, "-c", "conf.py", cwd=tmp_path)
+    assert found["workers"]["value"] == 3
+
+
 def test_a_file_may_be_a_module(rupy_bin: Path, tmp_path: Path) -> None:
     package = tmp_path / "src" / "shop"
     package.mkdir(parents=True)
