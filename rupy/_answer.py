@@ -161,5 +161,12 @@ def _generator(stream: Iterable[str | bytes]) -> Iterator[str | bytes]:
 async def _async_generator(
     stream: AsyncIterable[str | bytes],
 ) -> AsyncIterator[str | bytes]:
-    async for piece in stream:
-        yield piece
+    source = aiter(stream)
+    try:
+        async for piece in source:
+            yield piece
+    finally:
+        # Here, and not when the collector finds it: it ends in its own task.
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()

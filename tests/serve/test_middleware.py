@@ -285,6 +285,8 @@ def five(request, call_next):
             async for piece in stream:
                 yield piece.upper()
         response.content = upper()
+    if request.path == "/ahead":
+        response.content = Passing(response.content)
     if request.path == "/instead":
         return {"instead": response.status}
     return response
@@ -314,6 +316,24 @@ async def stream():
         await asyncio.sleep(0)
 
 closed = []
+
+class Passing:
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    async def __aiter__(self):
+        task = asyncio.current_task()
+        try:
+            async for piece in self.pieces:
+                yield piece
+        finally:
+            same = asyncio.current_task() is task
+            closed.append("in its task" if same else "in another task")
+
+@app.get("/ahead")
+async def ahead():
+    while True:
+        yield b"x" * 100000
 
 @app.get("/endless/<name>")
 async def endless(name):
@@ -365,6 +385,18 @@ def test_a_stream_ends_when_its_client_goes(order: Server) -> None:
     assert client.sock.recv(100000)
     client.reset()
     wait_for(lambda: "a" in order.get("/closed").json(), "the stream closes")
+
+
+def test_what_wraps_a_stream_ends_in_its_task(order: Server) -> None:
+    client = order.connect()
+    client.send(head_of("GET", "/ahead"))
+    assert client.sock.recv(100000)
+    client.reset()
+
+    def ends() -> list[str]:
+        return [e for e in order.get("/closed").json() if "task" in e]
+
+    assert wait_for(ends, "the stream closes") == ["in its task"]
 
 
 def test_a_handler_is_cancelled_behind_its_middleware(order: Server) -> None:
