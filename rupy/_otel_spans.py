@@ -100,7 +100,9 @@ class OneRequest:
         if route:
             span.set_attribute("http.route", route)
             span.update_name(f"{self._label} {route}")
-        if status >= 500:
+        # An exception that was recorded says more.
+        said = getattr(span, "attributes", None) or ()
+        if status >= 500 and "error.type" not in said:
             span.set_attribute("error.type", str(status))
             span.set_status(StatusCode.ERROR)
 

@@ -370,7 +370,9 @@ def test_what_has_no_route_is_a_span_too(native: Spans) -> None:
 
 def test_errors_are_told(native: Spans) -> None:
     span = native.ask("/fails")
-    assert span["status"]["status_code"] == "ERROR"
+    status = {"status_code": "ERROR", "description": "not there"}
+    assert span["status"] == status
+    assert span["attributes"]["error.type"] == "LookupError"
     assert span["attributes"]["http.response.status_code"] == 500
     assert span["attributes"]["http.route"] == "/fails"
     (event,) = span["events"]
