@@ -6,6 +6,7 @@ loops that were open before are the same ones in all of them.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import stat
@@ -57,8 +58,9 @@ def settle(before: frozenset[int]) -> list[str]:
                 "them in each worker, at start-up"
             )
     for stream in (sys.stdout, sys.stderr):
-        # What is buffered would be written by every worker.
-        if stream is not None:
+        # What is buffered would be written by every worker.  Who reads it may
+        # be gone, and an application may put anything there.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     gc.collect()
     gc.freeze()

@@ -269,6 +269,14 @@ def test_what_the_import_printed_is_there_once(serve: Servers) -> None:
     assert server.stdout.count("printed at import") == 1
 
 
+def test_stdout_may_be_anything(serve: Servers) -> None:
+    source = NATIVE + "\nsys.stdout = object()\nsys.stderr = None\n"
+    server = start(serve, source)
+    wait_workers(server, 2)
+    assert server.get("/").status == 200
+    assert server.stop() == 0
+
+
 def test_signal_handlers_of_the_import_are_those_of_workers(
     serve: Servers,
 ) -> None:
