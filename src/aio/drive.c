@@ -58,20 +58,19 @@ close_quietly(PyObject *coro)
 }
 
 static enum rp_drive
-start(struct rp_loop *loop, PyObject *coro, rp_drive_done done, void *arg,
-      PyObject **result, struct rp_task **task)
+start(struct rp_loop *loop, PyObject *coro, PyObject *ctx, rp_drive_done done,
+      void *arg, PyObject **result, struct rp_task **task)
 {
-    PyObject *ctx = PyContext_Copy(loop->base_ctx), *err = NULL;
-    struct rp_task *t = ctx ? rp_task_get(loop) : NULL;
+    struct rp_task *t = rp_task_get(loop);
+    PyObject *err = NULL;
     enum rp_drive how;
 
     if (!t) {
-        Py_XDECREF(ctx);
         close_quietly(coro);
         return RP_DRIVE_ERROR;
     }
     t->coro = coro;
-    t->ctx = ctx;
+    t->ctx = Py_NewRef(ctx);
     t->done = done;
     t->arg = arg;
     how = rp_task_step(t, NULL, result);
@@ -92,6 +91,23 @@ enum rp_drive
 rp_drive_start(struct rp_loop *loop, PyObject *coro, rp_drive_done done,
                void *arg, PyObject **result, struct rp_task **task)
 {
+    PyObject *ctx = rp_loop_copy_context(loop);
+    enum rp_drive how;
+
+    if (!ctx) {
+        close_quietly(coro);
+        return RP_DRIVE_ERROR;
+    }
+    how = rp_drive_start_in(loop, coro, ctx, done, arg, result, task);
+    Py_DECREF(ctx);
+    return how;
+}
+
+enum rp_drive
+rp_drive_start_in(struct rp_loop *loop, PyObject *coro, PyObject *ctx,
+                  rp_drive_done done, void *arg, PyObject **result,
+                  struct rp_task **task)
+{
     *result = NULL;
     *task = NULL;
     if (!PyCoro_CheckExact(coro)) {
@@ -100,15 +116,14 @@ rp_drive_start(struct rp_loop *loop, PyObject *coro, rp_drive_done done,
             return RP_DRIVE_ERROR;
     }
     if (rp_loop_check_open(loop) < 0 || rp_loop_show(loop) < 0 ||
-        (!loop->base_ctx && !(loop->base_ctx = PyContext_New())) ||
         (!loop->state->tested && rp_aio_self_test(loop) < 0)) {
         close_quietly(coro);
         return RP_DRIVE_ERROR;
     }
     if (loop->state->native || loop->debug ||
         (loop->task_factory && loop->task_factory != Py_None))
-        return rp_native_start(loop, coro, done, arg, result, task);
-    return start(loop, coro, done, arg, result, task);
+        return rp_native_start(loop, coro, ctx, done, arg, result, task);
+    return start(loop, coro, ctx, done, arg, result, task);
 }
 
 int

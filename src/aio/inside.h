@@ -266,8 +266,8 @@ void rp_task_deliver(struct rp_loop *loop, rp_drive_done done, void *arg,
 /* native.c */
 extern PyType_Spec rp_native_spec;
 enum rp_drive rp_native_start(struct rp_loop *loop, PyObject *coro,
-                              rp_drive_done done, void *arg, PyObject **result,
-                              struct rp_task **task);
+                              PyObject *ctx, rp_drive_done done, void *arg,
+                              PyObject **result, struct rp_task **task);
 
 /* all.c */
 extern PyType_Spec rp_all_spec;

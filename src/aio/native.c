@@ -86,17 +86,26 @@ PyType_Spec rp_native_spec = {"rupy._NativeTask", sizeof(struct native), 0,
                                   Py_TPFLAGS_DISALLOW_INSTANTIATION,
                               native_slots};
 
-/* asyncio's task for coro, in ctx; a factory need not know `context`. */
+/* asyncio's task for coro, in ctx; a factory need not know `context`, and gets
+ * a copy. */
 static PyObject *
 create(struct rp_loop *loop, PyObject *coro, PyObject *ctx)
 {
-    PyObject *task;
+    PyObject *self = (PyObject *)loop, *create_task, *task = NULL;
+    PyObject *args[2] = {coro, ctx};
 
-    if (PyContext_Enter(ctx) < 0)
+    create_task = PyObject_GetAttrString(self, "create_task");
+    if (!create_task)
         return NULL;
-    task = PyObject_CallMethod((PyObject *)loop, "create_task", "O", coro);
-    if (PyContext_Exit(ctx) < 0)
-        Py_CLEAR(task);
+    if (!loop->task_factory || loop->task_factory == Py_None) {
+        task =
+            PyObject_Vectorcall(create_task, args, 1, loop->state->kw_context);
+    } else if (PyContext_Enter(ctx) == 0) {
+        task = PyObject_CallOneArg(create_task, coro);
+        if (PyContext_Exit(ctx) < 0)
+            Py_CLEAR(task);
+    }
+    Py_DECREF(create_task);
     return task;
 }
 
@@ -111,12 +120,13 @@ is_done(PyObject *task)
 }
 
 enum rp_drive
-rp_native_start(struct rp_loop *loop, PyObject *coro, rp_drive_done done,
-                void *arg, PyObject **result, struct rp_task **task)
+rp_native_start(struct rp_loop *loop, PyObject *coro, PyObject *ctx,
+                rp_drive_done done, void *arg, PyObject **result,
+                struct rp_task **task)
 {
     PyTypeObject *tp = loop->state->native_type;
     struct native *n = (struct native *)tp->tp_alloc(tp, 0);
-    PyObject *ctx = NULL, *r = NULL;
+    PyObject *r = NULL;
     enum rp_drive how = RP_DRIVE_ERROR;
     int yes;
 
@@ -127,9 +137,6 @@ rp_native_start(struct rp_loop *loop, PyObject *coro, rp_drive_done done,
     n->t.self = (PyObject *)n;
     n->t.done = done;
     n->t.arg = arg;
-    ctx = PyContext_Copy(loop->base_ctx);
-    if (!ctx)
-        goto out;
     n->t.native = create(loop, coro, ctx);
     yes = n->t.native ? is_done(n->t.native) : -1;
     if (yes < 0)
@@ -148,7 +155,6 @@ rp_native_start(struct rp_loop *loop, PyObject *coro, rp_drive_done done,
     how = RP_DRIVE_WAITS;
 out:
     Py_XDECREF(r);
-    Py_XDECREF(ctx);
     Py_DECREF(coro);
     Py_XDECREF(n);
     return how;

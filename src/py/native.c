@@ -30,28 +30,28 @@ rp_native_fill_args(struct rp_native_route *route, struct rp_exchange *x,
 
 /* Call a handler that is not async: variables that it sets are its own, and it
  * finds no running loop, since asyncio.run() and Django refuse to work under
- * one. */
+ * one.  Its context is a new reference in *context. */
 static PyObject *
-call_inline(struct rp_native_route *route, PyObject **args)
+call_inline(struct rp_native_route *route, PyObject **args, PyObject **context)
 {
     struct rp_loop *loop = route->app->loop;
-    PyObject *context, *result = NULL;
+    PyObject *result = NULL;
 
     if (rp_loop_hide(loop) < 0)
         return NULL;
-    context = rp_loop_copy_context(loop);
-    if (context && PyContext_Enter(context) == 0) {
+    *context = rp_loop_copy_context(loop);
+    if (*context && PyContext_Enter(*context) == 0) {
         result = PyObject_Vectorcall(
             route->handler, args, route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
             route->kwnames);
-        PyContext_Exit(context);
+        PyContext_Exit(*context);
     }
-    Py_XDECREF(context);
     return result;
 }
 
+/* *context stays NULL when it was the current one. */
 static PyObject *
-call_handler(struct rp_native_route *route, PyObject **args)
+call_handler(struct rp_native_route *route, PyObject **args, PyObject **context)
 {
     PyObject *result;
 
@@ -60,10 +60,22 @@ call_handler(struct rp_native_route *route, PyObject **args)
             route->handler, args, route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
             route->kwnames);
     else
-        result = call_inline(route, args);
+        result = call_inline(route, args, context);
     for (unsigned i = 0; i < route->nall; i++)
         Py_DECREF(args[i]);
     return result;
+}
+
+/* Answer with what a coroutine gave; context is stolen. */
+static void
+finish_in(struct rp_native_route *route, struct rp_exchange *x,
+          PyObject *request, PyObject *result, PyObject *context)
+{
+    struct rp_loop *loop = route->app->loop;
+    PyObject *before = rp_loop_swap_context(loop, context);
+
+    rp_native_finish(route, x, request, result);
+    Py_XDECREF(rp_loop_swap_context(loop, before));
 }
 
 static void
@@ -73,7 +85,8 @@ on_done(void *arg, PyObject *result)
 
     call->task = NULL;
     rp_exchange_set_data(call->x, NULL);
-    rp_native_finish(call->route, call->x, call->request, Py_XNewRef(result));
+    finish_in(call->route, call->x, call->request, Py_XNewRef(result),
+              call->context);
 }
 
 /* Drive what the handler returned, stolen. */
@@ -83,27 +96,23 @@ await_result(struct rp_native_route *route, struct rp_exchange *x,
 {
     struct rp_loop *loop = route->app->loop;
     struct rp_call *call = rp_arena_alloc(rp_exchange_arena(x), sizeof(*call));
-    PyObject *result = NULL;
+    PyObject *context = rp_loop_copy_context(loop), *result = NULL;
 
-    if (!call) {
+    if (!call || !context) {
         Py_DECREF(awaitable);
+        Py_XDECREF(context);
         PyErr_NoMemory();
         rp_native_fail(route, x, request);
         return;
     }
-    *call = (struct rp_call){.route = route, .x = x, .request = request};
-    switch (
-        rp_drive_start(loop, awaitable, on_done, call, &result, &call->task)) {
-    case RP_DRIVE_DONE:
-        rp_native_finish(route, x, request, result);
-        return;
-    case RP_DRIVE_ERROR:
-        rp_native_fail(route, x, request);
-        return;
-    case RP_DRIVE_WAITS:
+    *call = (struct rp_call){
+        .route = route, .x = x, .request = request, .context = context};
+    /* An error has no result, and is answered for in the same way. */
+    if (rp_drive_start_in(loop, awaitable, context, on_done, call, &result,
+                          &call->task) == RP_DRIVE_WAITS)
         rp_exchange_set_data(x, call);
-        return;
-    }
+    else
+        finish_in(route, x, request, result, context);
 }
 
 void
@@ -114,6 +123,17 @@ rp_native_result(struct rp_native_route *route, struct rp_exchange *x,
         await_result(route, x, request, result);
     else
         rp_native_finish(route, x, request, result);
+}
+
+void
+rp_native_result_in(struct rp_native_route *route, struct rp_exchange *x,
+                    PyObject *request, PyObject *result, PyObject *context)
+{
+    struct rp_loop *loop = route->app->loop;
+    PyObject *before = rp_loop_swap_context(loop, context);
+
+    rp_native_result(route, x, request, result);
+    Py_XDECREF(rp_loop_swap_context(loop, before));
 }
 
 void
@@ -151,6 +171,7 @@ rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
 {
     struct rp_app_object *app = route->app;
     PyObject *args[RP_MAX_PARAMS + 2]; /* args[0]: scratch for vectorcall */
+    PyObject *context = NULL, *result;
     int bad;
 
     if (route->route.handler.streams &&
@@ -163,10 +184,15 @@ rp_native_start_with(struct rp_native_route *route, struct rp_exchange *x,
         return;
     }
     bad = rp_native_fill_args(route, x, request, args + 1);
-    if (bad)
+    if (bad) {
         rp_native_refuse(route, x, request, bad);
+        return;
+    }
+    result = call_handler(route, args + 1, &context);
+    if (context)
+        rp_native_result_in(route, x, request, result, context);
     else
-        rp_native_result(route, x, request, call_handler(route, args + 1));
+        rp_native_result(route, x, request, result);
 }
 
 static void
@@ -236,6 +262,7 @@ native_stop(void *self, struct rp_exchange *x)
     }
     rp_request_object_set_disconnected(call->request);
     rp_request_object_end(call->request);
+    Py_CLEAR(call->context);
     cancel(call);
     rp_drive_hand_over(call->task, on_orphan_done, call->route->app);
 }

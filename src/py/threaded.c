@@ -8,6 +8,7 @@ struct threaded {
     PyObject *request;     /* owned */
     PyObject *result;      /* of the handler, or NULL and ... */
     PyObject *exception;   /* ... this */
+    PyObject *context;     /* it ran in; NULL: nothing goes on in it */
     PyObject *args[RP_MAX_PARAMS + 2];
 };
 
@@ -18,6 +19,18 @@ free_threaded(struct threaded *t)
         Py_XDECREF(t->args[i + 1]);
     Py_DECREF(t->route->app);
     PyMem_Free(t);
+}
+
+/* Is there still code of the handler's to run? */
+static bool
+goes_on(struct rp_native_route *route, PyObject *result)
+{
+    struct rp_py_state *st = route->app->st;
+
+    return rp_drive_is_awaitable(result) || PyTuple_Check(result) ||
+           rp_stream_is_source(st, result) ||
+           (rp_is_response_object(st, result) &&
+            Py_TYPE(result) != st->response_type);
 }
 
 /* In a thread. */
@@ -34,6 +47,8 @@ run(struct rp_job *job)
         route->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, route->kwnames);
     if (!t->result)
         t->exception = rp_py_take_exception();
+    else if (goes_on(route, t->result))
+        t->context = Py_NewRef(job->context);
 }
 
 /* Back on the loop's thread. */
@@ -44,14 +59,18 @@ done(struct rp_job *job, bool late)
     struct rp_native_route *route = t->route;
     struct rp_exchange *x = t->x;
     PyObject *request = t->request, *result = t->result;
-    PyObject *exception = t->exception;
+    PyObject *exception = t->exception, *context = t->context;
 
     /* A request that nobody holds any more can be used again. */
     for (unsigned i = 0; i < route->nall; i++)
         Py_CLEAR(t->args[i + 1]);
-    if (!x) {
+    if (!x || late) {
         Py_XDECREF(result);
         Py_XDECREF(exception);
+        Py_XDECREF(context);
+    }
+    if (!x) {
+        /* Nobody is left to answer. */
     } else if (late) {
         rp_exchange_set_data(x, NULL);
         rp_request_object_end(request);
@@ -60,7 +79,10 @@ done(struct rp_job *job, bool late)
         rp_exchange_set_data(x, NULL);
         if (!result)
             rp_py_set_exception(exception);
-        rp_native_result(route, x, request, result);
+        if (context)
+            rp_native_result_in(route, x, request, result, context);
+        else
+            rp_native_result(route, x, request, result);
     }
     free_threaded(t);
 }

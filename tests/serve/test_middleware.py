@@ -413,6 +413,99 @@ def test_a_handler_is_cancelled_behind_its_middleware(order: Server) -> None:
         assert order.get("/").status == 200
 
 
+STREAMS = """
+import asyncio
+import contextvars
+from rupy import Rupy, StreamingResponse
+
+variable = contextvars.ContextVar("variable", default="unset")
+
+def handlers(app):
+    @app.get("/def")
+    def def_():
+        yield variable.get()
+
+    @app.get("/threaded", threaded=True)
+    def threaded():
+        yield variable.get()
+
+    @app.get("/async")
+    async def async_():
+        await asyncio.sleep(0)
+        yield variable.get()
+
+    @app.get("/returned/<wait:int>")
+    async def returned(wait):
+        if wait:
+            await asyncio.sleep(0)
+        return async_()
+
+    @app.get("/response")
+    async def response():
+        return StreamingResponse(async_())
+
+    @app.get("/own/<name>")
+    async def own(name):
+        variable.set(name)
+        return def_()
+
+    @app.get("/own-def/<name>", threaded=True)
+    @app.get("/own-def-inline/<name>")
+    def own_def(name):
+        variable.set(name)
+        return def_()
+
+def before(request):
+    if "set" in request.query:
+        variable.set("set")
+
+async def before_async(request):
+    before(request)
+
+async def around(request, call_next):
+    before(request)
+    return await call_next(request)
+
+def threaded_around(request, call_next):
+    before(request)
+    return call_next(request)
+
+app = Rupy()
+for function in (before, before_async, around, threaded_around):
+    other = Rupy()
+    other.middleware(function)
+    handlers(other)
+    app.mount(f"/{function.__name__}", other)
+"""
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_streams_see_the_variables_of_their_request(
+    serve: Servers, debug: str
+) -> None:
+    server = serve(STREAMS, env={"PYTHONASYNCIODEBUG": debug})
+    for kind in ("before", "before_async", "around", "threaded_around"):
+        for path in (
+            "def",
+            "threaded",
+            "async",
+            "returned/0",
+            "returned/1",
+            "response",
+            "own/mine",
+            "own-def/mine",
+            "own-def-inline/mine",
+        ):
+            want = "mine" if path.endswith("mine") else "set"
+            with server.connect() as client:
+                client.send(
+                    head_of("GET", f"/{kind}/{path}?set=1")
+                    + head_of("GET", f"/{kind}/def")
+                )
+                assert client.answer().text == want, (kind, path)
+                assert client.answer().text == "unset", (kind, path)
+
+
 BAD = """
 import asyncio
 from rupy import Rupy

@@ -42,6 +42,11 @@ int rp_drive_is_awaitable(PyObject *o);
 enum rp_drive rp_drive_start(struct rp_loop *loop, PyObject *coro,
                              rp_drive_done done, void *arg, PyObject **result,
                              struct rp_task **task);
+/* The same in ctx itself, lent, which has the variables as coro left them when
+ * it has ended; with a task factory they stay as they were. */
+enum rp_drive rp_drive_start_in(struct rp_loop *loop, PyObject *coro,
+                                PyObject *ctx, rp_drive_done done, void *arg,
+                                PyObject **result, struct rp_task **task);
 /* As task.cancel(): CancelledError is raised in the coroutine in a later
  * turn, never from here.  0, or -1 with an exception. */
 int rp_drive_cancel(struct rp_task *task);

@@ -47,6 +47,7 @@ struct rp_call {
     struct rp_exchange *x;
     PyObject *request;         /* owned */
     struct rp_task *task;      /* lent, while it waits */
+    PyObject *context;         /* owned: that of task */
     PyObject *stream;          /* owned, while the answer streams */
     struct threaded *threaded; /* while a thread is at work */
 };
@@ -65,6 +66,11 @@ void rp_native_refuse(struct rp_native_route *route, struct rp_exchange *x,
  * await it, or answer with it.  Takes over request. */
 void rp_native_result(struct rp_native_route *route, struct rp_exchange *x,
                       PyObject *request, PyObject *result);
+/* The same for a handler that ran in context, stolen: a coroutine or a stream
+ * that it gave begins with its variables. */
+void rp_native_result_in(struct rp_native_route *route, struct rp_exchange *x,
+                         PyObject *request, PyObject *result,
+                         PyObject *context);
 
 /* Call the handler in the pool.  Takes over request. */
 void rp_threaded_start(struct rp_native_route *route, struct rp_exchange *x,
