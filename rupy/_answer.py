@@ -12,8 +12,9 @@ from ._errors import HeaderItems
 Pieces = Iterable[str | bytes] | AsyncIterable[str | bytes]
 
 
-class StreamedResponse(_core.Response):
-    """An answer whose content comes in pieces.
+class Streamed(_core.Response):
+    """What call_next() gives for content that comes in pieces, when the handler
+    made no StreamingResponse of it: a generator, a file, another application.
 
     ``content`` is an iterable or async iterable of str or bytes.  It may be
     replaced by one that wraps it; a Content-Length that was promised is
@@ -101,7 +102,7 @@ def as_response(answer: object, who: str, status: int = 200) -> _core.Response:
     ):
         return _core.Response(content, status, headers)
     if isinstance(content, (GeneratorType, AsyncGeneratorType)):
-        return StreamedResponse(content, status, headers)
+        return Streamed(content, status, headers)
     raise TypeError(
         f"{who} returned {type(answer).__name__}, which is no answer (return"
         " str, bytes, dict, list, Response, a generator or a tuple)"
@@ -113,7 +114,7 @@ def of_tapped(tapped: _core.Tapped) -> _core.Response:
     status, headers, content_type, length, body = tapped.head()
     if body is not None:
         return _core.Response(body, status, headers, content_type)
-    response = StreamedResponse(_pieces(tapped), status, headers, content_type)
+    response = Streamed(_pieces(tapped), status, headers, content_type)
     if length >= 0:
         response.headers["content-length"] = str(length)
     return response
@@ -135,7 +136,7 @@ async def _pieces(tapped: _core.Tapped) -> AsyncIterator[bytes]:
 
 def for_core(response: _core.Response) -> object:
     """What the core can send: itself, or (generator, status, headers)."""
-    if not isinstance(response, StreamedResponse):
+    if not isinstance(response, Streamed):
         return response
     stream = response.content
     if stream is None:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from opentelemetry import context as _context
 
 from . import _core, _middleware
-from ._answer import StreamedResponse
+from ._answer import Streamed
 from ._around import Around
 from ._otel_spans import OneRequest, Requests
 from ._streaming import StreamingResponse
@@ -74,7 +74,7 @@ def native(app: Around, requests: Requests) -> Callable[[Any], Any]:
             one.answered(response.status, _pattern_of(request, app))
             # Nobody asks for the content of an answer to HEAD.
             if request.method != "HEAD" and isinstance(
-                response, (StreamedResponse, StreamingResponse)
+                response, (Streamed, StreamingResponse)
             ):
                 _watch(response, one)
             else:
@@ -86,9 +86,7 @@ def native(app: Around, requests: Requests) -> Callable[[Any], Any]:
     return wrap
 
 
-def _watch(
-    response: StreamedResponse | StreamingResponse, one: OneRequest
-) -> None:
+def _watch(response: Streamed | StreamingResponse, one: OneRequest) -> None:
     """The span ends with the stream."""
     content: Any = response.content
     if content is None:

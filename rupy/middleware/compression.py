@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from .. import _core
-from .._answer import Pieces, StreamedResponse
+from .._answer import Pieces, Streamed
 from .._streaming import StreamingResponse
 from ._codings import Encoder, choose, maker
 from ._common import CallNext, add_vary, texts, whole
@@ -243,13 +243,13 @@ def _size(response: _core.Response) -> int | None:
 
 
 def _stream_of(response: _core.Response) -> Pieces | None:
-    if isinstance(response, (StreamedResponse, StreamingResponse)):
+    if isinstance(response, (Streamed, StreamingResponse)):
         return response.content
     return None
 
 
 def _set_stream(response: _core.Response, pieces: Pieces) -> None:
-    if isinstance(response, (StreamedResponse, StreamingResponse)):
+    if isinstance(response, (Streamed, StreamingResponse)):
         response.content = pieces
 
 
