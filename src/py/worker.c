@@ -306,6 +306,30 @@ report(const struct rp_py_worker_ops *ops, void *arg)
         PyErr_Clear();
 }
 
+/* The exit status that a SystemExit says, which is set.  PyErr_Print() would
+ * end the process here and now. */
+static int
+exit_status(void)
+{
+    PyObject *exc = rp_py_take_exception(), *text = NULL;
+    PyObject *code = PyObject_GetAttrString(exc, "code");
+    int status = 1;
+
+    if (code == Py_None)
+        status = 0;
+    else if (code && PyLong_Check(code))
+        status = (int)PyLong_AsLong(code);
+    else if (code)
+        text = PyObject_Str(code);
+    if (text)
+        Py_XDECREF(rp_py_log_error(text));
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(code);
+    Py_DECREF(exc);
+    return status;
+}
+
 static PyObject *
 new_worker(struct rp_py_state *st, const struct rp_py_worker_config *c,
            PyObject *app, const struct rp_py_worker_ops *ops, void *arg)
@@ -382,7 +406,9 @@ rp_py_worker_run(const struct rp_py_worker_config *c, PyObject *given,
     if (result)
         status = (int)PyLong_AsLong(result);
 out:
-    if (PyErr_Occurred()) {
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        status = exit_status();
+    } else if (PyErr_Occurred()) {
         if (status == 0)
             status = EXIT_BROKEN;
         report(ops, arg);

@@ -55,6 +55,11 @@ def hang():
 @app.get("/fails")
 def fails():
     raise RuntimeError("so be it")
+
+
+@app.get("/exit")
+def leave(request):
+    sys.exit(int(request.query_string))
 """
 
 # Each hook writes a line: its name, its process, and what it was given.
@@ -344,6 +349,17 @@ def test_requests_that_fail_are_told_of(story: Story) -> None:
         ("GET", "/none", 404),
         ("", "", 400),
     ]
+
+
+def test_a_handler_that_exits_ends_its_worker_as_any(story: Story) -> None:
+    story.write()
+    server = story.start()
+    server.may_die = True
+    assert server.get("/exit?7").status == 500
+    (event,) = story.wait("worker_exit")
+    assert event[3] == 7
+    assert story.wait_request("/exit")[2]["status"] == 500
+    assert story.wait("child_exit")[0][3] == 7
 
 
 def test_a_record_leaves_nothing_behind(story: Story) -> None:
