@@ -71,7 +71,7 @@ def execute(
     """
     module = ModuleType(name)
     module.__file__ = path
-    module.__package__ = name.rpartition(".")[0]
+    module.__package__, _, own_name = name.rpartition(".")
     before = list(sys.path)
     sys.path[:0] = folders
     sys.modules[name] = module
@@ -81,6 +81,9 @@ def execute(
         # Without what this file imports from __future__.
         code = compile(source, path, "exec", dont_inherit=True)
         exec(code, module.__dict__)
+        if module.__package__:
+            # As an import does: the application may use it as well.
+            setattr(sys.modules[module.__package__], own_name, module)
     except BaseException:
         sys.modules.pop(name, None)
         raise

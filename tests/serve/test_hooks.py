@@ -351,6 +351,25 @@ def test_requests_that_fail_are_told_of(story: Story) -> None:
     ]
 
 
+def test_a_module_with_hooks_is_one_for_the_application_too(
+    serve: Servers, tmp_path: Path
+) -> None:
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "conf.py").write_text(
+        "_colour = 'red'\ndef post_fork(worker): pass\n"
+    )
+    (package / "web.py").write_text(
+        "import shop.conf\nfrom rupy import Rupy\napp = Rupy()\n"
+        "app.get('/')(lambda: shop.conf._colour)\n"
+    )
+    server = serve(
+        "shop.web:app", "-c", "python:shop.conf", "--app-dir", str(tmp_path)
+    )
+    assert server.get("/").text == "red"
+
+
 def test_a_handler_that_exits_ends_its_worker_as_any(story: Story) -> None:
     story.write()
     server = story.start()
