@@ -103,7 +103,8 @@ class WorkerHooks:
         return self._call("post_fork", self._worker)
 
     def ready(self, app: object) -> str:
-        self._worker.app = app
+        otel = sys.modules.get(f"{__package__}._otel")
+        self._worker.app = otel.application(app) if otel else app
         return self._call("worker_ready", self._worker)
 
     def ended(self, status: int) -> str:

@@ -64,6 +64,12 @@ def install(app: Any, interface: str, name: str) -> Any:
     return _otel_around.wsgi(app, requests)
 
 
+def application(served: Any) -> Any:
+    """What ``install`` was given for what it gave."""
+    is_ours = getattr(served, "__module__", None) == _otel_around.__name__
+    return served.__wrapped__ if is_ours else served
+
+
 def finish(left: float | None) -> str:
     """Export what waits, but not for ever: ``left`` seconds are what the
     worker has.  Text for the log when it did not work out."""

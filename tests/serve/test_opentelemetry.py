@@ -559,6 +559,30 @@ def test_a_provider_of_the_application_stays(serve: Servers) -> None:
     assert found[0]["resource"]["attributes"]["service.name"] == "my"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "async def __call__(self, scope, receive, send): pass",
+        "def __call__(self, environ, start_response): return []",
+    ],
+    ids=["asgi", "wsgi"],
+)
+def test_hooks_are_given_the_application_itself(
+    serve: Servers, tmp_path: Path, call: str
+) -> None:
+    config = tmp_path / "conf.py"
+    config.write_text(
+        "def worker_ready(worker): print(worker.app.name, flush=True)\n"
+    )
+    server = serve(
+        f"class Shop:\n    name = 'it is me'\n    {call}\napp = Shop()\n",
+        "--opentelemetry",
+        *("-c", str(config)),
+        env={"OTEL_TRACES_EXPORTER": "none"},
+    )
+    wait_for(lambda: "it is me" in server.stdout, "its name")
+
+
 def test_nothing_is_made_without_the_option(serve: Servers) -> None:
     app = (
         "import sys\nfrom rupy import Rupy\napp = Rupy()\n"
