@@ -53,6 +53,11 @@ def run(worker: _core.Worker) -> int:
         worker.attach(loop)
         worker.start(loop.stop)
         loop._run_plain()
+    except BaseException:
+        # An application that exits: one turn more, for what was answered.
+        loop._stopping = True
+        loop._run_plain()
+        raise
     finally:
         worker.detach()
         loop.close()

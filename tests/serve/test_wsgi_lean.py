@@ -60,6 +60,9 @@ def ends():
 def boom():
     raise ValueError("boom")
 
+def leave():
+    sys.exit(5)
+
 def app(environ, start_response):
     what = globals()[environ["PATH_INFO"][1:]]()
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -114,6 +117,13 @@ def test_the_end_is_that_of_an_interpreter(serve: Servers, mode: str) -> None:
     assert server.get("/ends").status == 200
     assert server.stop() == 0
     assert server.stdout.splitlines()[-2:] == ["the thread ended", "atexit"]
+
+
+def test_who_ends_the_worker_is_answered(serve: Servers) -> None:
+    server = serve(APP)
+    server.may_die = True
+    assert server.get("/leave").status == 500
+    server.wait_log("exited with status 5")
 
 
 @pytest.mark.parametrize("mode", MODES)
