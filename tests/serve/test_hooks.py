@@ -391,7 +391,8 @@ def test_a_record_leaves_nothing_behind(story: Story) -> None:
                 client.get("/none?" + "x" * 300, **{"User-Agent": "y" * 300})
             return int(client.get("/blocks").json()["blocks"])
 
-    blocks()  # what is made once
+    for _ in range(2):  # what is made once, and what lists grow to
+        blocks()
     before = blocks()
     assert blocks() - before < 100
 
