@@ -299,7 +299,7 @@ def test_the_old_master_may_go_before_the_new_one_knows_it(
     )
     server.tell(signal.SIGUSR2)
     server.wait_log("started beside this one")
-    new = next(p for p in server.workers if "-c" in words_of(p))
+    new = int(wait_for(lambda: begun(server), "the new program"))
     server.tell(signal.SIGQUIT)
     assert server.process.wait(10) == 0
     go.touch()
@@ -313,6 +313,11 @@ def test_the_old_master_may_go_before_the_new_one_knows_it(
 
 def words_of(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def begun(server: Server) -> int:
+    """The child that is a program with options of its own, or 0."""
+    return next((p for p in server.workers if "-c" in words_of(p)), 0)
 
 
 class Muted:
