@@ -14,6 +14,7 @@
 #include "rupy/net/impl.h"
 
 #define RETRY_ACCEPT 0.25 /* seconds, when descriptors ran out */
+#define FRESH 0.5         /* seconds that a client has to begin, at the end */
 
 enum {
     TURN_ROUNDS = 4,        /* of flushing, in one turn */
@@ -346,6 +347,13 @@ rp_server_adopt(struct rp_server *s, int fd, const struct rp_peer *peer)
     rp_conn_open(s, fd, peer);
 }
 
+/* It has just come, and nobody else will hear what it asks. */
+static bool
+is_fresh(const struct rp_conn *c)
+{
+    return c->wait == RP_WAIT_FIRST && rp_clock_mono() - c->since < FRESH;
+}
+
 static void
 close_idle(struct rp_server *s)
 {
@@ -354,7 +362,7 @@ close_idle(struct rp_server *s)
     while (l != &s->conns) {
         struct rp_conn *c = rp_container_of(l, struct rp_conn, all);
         l = l->next;
-        if (rp_conn_is_idle(c) && !rp_conn_has_input(c))
+        if (rp_conn_is_idle(c) && !is_fresh(c) && !rp_conn_has_input(c))
             c->session->ops->retire(c->session);
     }
 }

@@ -10,6 +10,7 @@
 enum { TEXT_MAX = 256 * 1024, PAGE_MAX = 8 * TEXT_MAX };
 
 static const double heartbeat = 1.0;
+static const double end_max = 3.0; /* seconds, for who is connected */
 
 struct page {
     struct rp_worker *worker;
@@ -147,6 +148,25 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     rp_worker_tick(p->worker);
 }
 
+static void
+turn(struct page *p)
+{
+    ev_run(p->ev, rp_server_turn(p->server) ? EVRUN_NOWAIT : EVRUN_ONCE);
+}
+
+/* Who has connected is answered; who only may ask once more is not waited
+ * for. */
+static void
+end(struct page *p)
+{
+    double until = rp_clock_mono() + end_max;
+
+    rp_server_retire(p->server, 0, true);
+    while (rp_server_connections(p->server) > 0 && rp_clock_mono() < until)
+        turn(p);
+    rp_server_turn(p->server);
+}
+
 static int
 serve(struct page *p, const struct rp_listeners *l)
 {
@@ -169,9 +189,8 @@ serve(struct page *p, const struct rp_listeners *l)
     if (rp_worker_say_ready(p->worker) < 0)
         p->stopped = true;
     while (!p->stopped)
-        ev_run(p->ev, rp_server_turn(p->server) ? EVRUN_NOWAIT : EVRUN_ONCE);
-    /* What was just answered goes out. */
-    rp_server_turn(p->server);
+        turn(p);
+    end(p);
     ev_signal_stop(p->ev, &term);
     ev_timer_stop(p->ev, &tick);
     ev_io_stop(p->ev, &master);

@@ -173,6 +173,40 @@ START_TEST(content_that_waits_for_the_handler_is_not_cut_by_a_half_close)
 }
 END_TEST
 
+/* One that has asked before may ask the next server; one that has just come
+ * was taken from the queue, and will find nobody else. */
+START_TEST(who_has_just_come_is_heard_at_the_end)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct rp_deadlines d = {0};
+    struct stage s;
+    double end = rp_clock_mono() + 5;
+
+    stage_init(&s, &d);
+    rp_server_retire(s.server, 0, false);
+    for (int i = 0; i < 5; i++)
+        turn(&s, false);
+    ck_assert_uint_eq(rp_server_connections(s.server), 1);
+    ck_assert(send_all(&s, get, sizeof(get) - 1));
+    ck_assert_ptr_nonnull(s.x);
+    rp_exchange_answer_status(s.x, 404);
+    /* The answer says close. */
+    while (rp_server_connections(s.server) > 0 && rp_clock_mono() < end)
+        turn(&s, false);
+    ck_assert_uint_eq(rp_server_connections(s.server), 0);
+    stage_fini(&s);
+
+    stage_init(&s, &d);
+    rp_server_retire(s.server, 0, false);
+    /* But not for long. */
+    end = rp_clock_mono() + 5;
+    while (rp_server_connections(s.server) > 0 && rp_clock_mono() < end)
+        turn(&s, true);
+    ck_assert_uint_eq(rp_server_connections(s.server), 0);
+    stage_fini(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -183,5 +217,6 @@ main(void)
     tcase_add_test(t, no_timer_is_left_of_a_connection_that_timed_out);
     tcase_add_test(
         t, content_that_waits_for_the_handler_is_not_cut_by_a_half_close);
+    tcase_add_test(t, who_has_just_come_is_heard_at_the_end);
     return run_tests("net/conn", t);
 }
