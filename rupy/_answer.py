@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _core
 from ._errors import HeaderItems
+from ._stream import aclose
 
 Pieces = Iterable[str | bytes] | AsyncIterable[str | bytes]
 
@@ -167,7 +168,4 @@ async def _async_generator(
         async for piece in source:
             yield piece
     finally:
-        # Here, and not when the collector finds it: it ends in its own task.
-        close = getattr(source, "aclose", None)
-        if close is not None:
-            await close()
+        await aclose(source)

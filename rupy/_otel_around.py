@@ -19,6 +19,7 @@ from . import _core, _middleware
 from ._answer import Streamed
 from ._around import Around
 from ._otel_spans import OneRequest, Requests
+from ._stream import aclose
 from ._streaming import StreamingResponse
 
 # ---- rupy ----
@@ -165,9 +166,7 @@ class _AsyncPieces(_Watched):
                     _context.detach(token)
                 yield piece
         finally:
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
+            await aclose(source)
             one.end()
 
 

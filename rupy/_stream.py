@@ -1,10 +1,18 @@
-"""The coroutine that pulls an async iterator for the C core."""
+"""Async iterators: pulled for the C core, and closed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+
+
+async def aclose(source: object) -> None:
+    """Close an async iterator here, in its own task, if it can be closed:
+    the collector would do it later and elsewhere."""
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def pump(
@@ -22,6 +30,4 @@ async def pump(
             if waiter is not None:
                 await waiter
     finally:
-        close = getattr(source, "aclose", None)
-        if close is not None:
-            await close()
+        await aclose(source)

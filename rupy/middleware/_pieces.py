@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from .. import _core
 from .._answer import Pieces
+from .._stream import aclose
 from ._codings import Encoder
 
 _END = object()
@@ -25,7 +26,7 @@ async def first_piece(
         try:
             first = await anext(source, _END)
         except BaseException:
-            await _aclose(source)
+            await aclose(source)
             raise
         rest: Pieces = source
     else:
@@ -91,10 +92,4 @@ async def _encode_async(
         if encoder is not None:
             yield encoder.finish()
     finally:
-        await _aclose(rest)
-
-
-async def _aclose(source: object) -> None:
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()
+        await aclose(rest)

@@ -80,15 +80,19 @@ rp_signals_fini(struct rp_signals *s)
     wake_rd = wake_wr = -1;
 }
 
+static bool
+is_stop(int sig)
+{
+    return sig == SIGTERM || sig == SIGQUIT || sig == SIGINT;
+}
+
 static void
 fill_held(bool stops, sigset_t *set)
 {
     sigemptyset(set);
     for (size_t i = 0; i < N_OURS; i++)
-        if (ours[i] != SIGCHLD)
+        if (ours[i] != SIGCHLD && (stops || !is_stop(ours[i])))
             sigaddset(set, ours[i]);
-    for (size_t i = 0; !stops && ours[i] != SIGCHLD; i++)
-        sigdelset(set, ours[i]);
 }
 
 void

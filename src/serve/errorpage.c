@@ -190,10 +190,10 @@ serve(struct page *p, const struct rp_listeners *l)
         p->stopped = true;
     while (!p->stopped)
         turn(p);
+    ev_io_stop(p->ev, &master); /* its end would wake each turn */
     end(p);
     ev_signal_stop(p->ev, &term);
     ev_timer_stop(p->ev, &tick);
-    ev_io_stop(p->ev, &master);
     return RP_EXIT_OK;
 }
 

@@ -610,7 +610,7 @@ def test_the_option_is_off_and_has_a_short_name(
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"},
             "protocol 'smoke' is neither http/protobuf nor grpc",
         ),
-        ({}, "--opentelemetry needs the SDK (cannot import name '"),
+        ({}, "--opentelemetry needs the SDK (cannot import name 'trace'"),
     ],
 )
 def test_what_cannot_be_is_a_line_at_the_start(
